@@ -1,0 +1,37 @@
+// counters: one shard's plain numbers. Only its shard writes them; a reader asks the shard for a copy and sums.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace broker {
+
+enum class protocol_kind : std::uint8_t { mqtt, stomp, none };
+inline constexpr std::size_t protocol_kinds = 3;
+
+enum class drop_reason : std::uint8_t { queue_full, expired, no_subscriber, too_big, no_local, disconnected, storage };
+inline constexpr std::size_t drop_reasons = 7;
+
+struct counters {
+    using count = std::uint64_t;
+
+    std::array<count, protocol_kinds> connections{}; // gauge: open now
+    std::array<count, protocol_kinds> connections_opened{};
+    std::array<std::array<count, 17>, protocol_kinds> connections_closed{}; // by close_cause
+    std::array<count, 17> connect_rejected{};                               // by close_cause
+    count ws_handshake_failed = 0;
+    std::array<std::array<count, 3>, protocol_kinds> messages_received{}; // by QoS
+    std::array<std::array<count, 3>, protocol_kinds> messages_sent{};
+    std::array<count, drop_reasons> messages_dropped{};
+    std::array<count, protocol_kinds> message_bytes_received{};
+    std::array<count, protocol_kinds> message_bytes_sent{};
+    count network_bytes_received = 0;
+    count network_bytes_sent = 0;
+    count slow_consumers = 0; // gauge: connections whose outbox is over its limit
+
+    void add(const counters& other); // for sums over shards
+    void drop(drop_reason reason, count n = 1) { messages_dropped[static_cast<std::size_t>(reason)] += n; }
+};
+
+} // namespace broker

@@ -1,0 +1,61 @@
+// Every bound a peer can run into, with its default. Config keys `limits.*`, `ws.*`, `mqtt.*`, `stomp.*` set them.
+#pragma once
+
+#include "core/time.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace broker {
+
+struct limits {
+    // Before a client is known
+    std::size_t handshake_bytes_max = 16 * 1024;
+    seconds handshake_timeout{10};
+    seconds connect_timeout{10};                    // first packet after the handshake
+    std::size_t connect_bytes_max = 16 * 1024;      // first packet: MQTT CONNECT (will included), STOMP CONNECT
+    std::size_t max_connections = 200'000;
+
+    // Per message
+    std::size_t max_message_bytes = 4 * 1024 * 1024; // MQTT packet, STOMP frame, WebSocket message
+    std::size_t max_topic_levels = 128;
+    std::size_t max_topic_bytes = 4096;
+    std::size_t max_properties_bytes = 64 * 1024;
+    std::size_t stomp_header_line_max = 16 * 1024;
+    std::size_t stomp_headers_max = 128;
+
+    // Per client
+    std::size_t max_subscriptions_per_client = 10'000;
+    std::size_t max_client_id_bytes = 1024;
+    std::uint16_t mqtt_receive_maximum = 1024;      // unacknowledged QoS > 0 publications we accept from a client
+    std::uint16_t mqtt_max_inflight = 256;          // unacknowledged QoS > 0 deliveries we have towards a client
+    std::uint16_t mqtt_topic_alias_maximum = 64;
+    seconds mqtt_max_keep_alive{0};                 // 0: the client's wish stands
+    seconds max_session_expiry{0};                  // 0: no bound
+    std::uint16_t stomp_prefetch = 100;
+    milliseconds stomp_heart_beat{10'000};          // what we offer and ask for
+    std::size_t stomp_transactions_max = 16;        // open at once
+    std::size_t stomp_transaction_bytes_max = 16 * 1024 * 1024;
+    std::size_t outbox_bytes_max = 4 * 1024 * 1024; // beyond it QoS 0 is dropped, QoS > 0 waits in the session
+    seconds slow_consumer_timeout{30};              // no progress on a full socket for this long: closed
+    seconds idle_timeout{0};                        // WebSocket peers without a keep-alive of their own; 0: off
+
+    // Per session and per queue
+    std::size_t session_queue_messages_max = 10'000;
+    std::size_t session_queue_bytes_max = 64 * 1024 * 1024;
+    std::size_t session_memory_messages_max = 1'000; // head of the queue kept in memory
+    std::size_t session_memory_bytes_max = 1024 * 1024;
+    std::size_t queue_messages_max = 100'000;
+    std::size_t queue_bytes_max = 1024ULL * 1024 * 1024;
+    std::uint32_t max_deliveries = 16;
+
+    // Per process
+    std::size_t max_sessions = 1'000'000;
+    std::size_t max_queues = 10'000;
+    std::size_t retained_messages_max = 1'000'000;
+    std::size_t retained_bytes_max = 1024ULL * 1024 * 1024;
+    std::size_t mailbox_items_max = 65'536;          // between two shards; beyond it publishers are not read
+    std::size_t store_pending_bytes_max = 64 * 1024 * 1024; // beyond it publishers are not read
+};
+
+} // namespace broker

@@ -1,0 +1,89 @@
+// outbox: what a connection still has to send, bounded, drained by one gathered write per turn.
+// Small packets are copied into blocks of the shard's pool, so an idle connection holds none; large payloads are
+// referenced where they are. When the connection is framed, every packet gets its frame header in front.
+#pragma once
+
+#include "core/bytes.hpp"
+#include "core/message.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace broker {
+
+// Reusable blocks of one shard. Keeps at most `spare_max` unused ones.
+class block_pool {
+public:
+    static constexpr std::size_t block_size = 8 * 1024;
+    using block = std::unique_ptr<std::uint8_t[]>;
+
+    explicit block_pool(std::size_t spare_max = 1024) : spare_max_{spare_max} {}
+    [[nodiscard]] block take();
+    void give_back(block b);
+
+private:
+    std::vector<block> spare_;
+    std::size_t spare_max_;
+};
+
+enum class frame_kind : std::uint8_t { text = 0x1, binary = 0x2 }; // RFC 6455 §5.2 opcodes
+
+class outbox {
+public:
+    // Writes the header of a frame around `payload_size` bytes to `to` (room for 16) and returns its size.
+    using frame_header = std::size_t (*)(std::uint8_t* to, frame_kind kind, std::size_t payload_size);
+
+    // `bytes_max` is the point where over_limit() becomes true; appending beyond it still works.
+    outbox(block_pool& pool, std::size_t bytes_max) : pool_{pool}, bytes_max_{bytes_max} {}
+    outbox(const outbox&) = delete;
+    outbox& operator=(const outbox&) = delete;
+    ~outbox() { clear(); }
+
+    // From now on every packet is one frame. Null: no frames.
+    void frame_with(frame_header header) { header_ = header; }
+
+    // --- the engine's side: one call is one protocol packet ---
+
+    void append(byte_view packet, frame_kind kind = frame_kind::binary);
+
+    // Room for a packet of exactly `size` bytes, contiguous, which the caller fills before the next call.
+    [[nodiscard]] std::uint8_t* append(std::size_t size, frame_kind kind = frame_kind::binary);
+
+    // head + the message's payload + tail as one packet. The payload is copied when small, referenced when large.
+    void append(byte_view head, const message_ptr& owner, byte_view tail, frame_kind kind = frame_kind::binary);
+
+    // --- the transport's side ---
+
+    void append_raw(byte_view bytes); // no frame header: handshake answers, control frames
+
+    // Fills `views` from the front of the queue; returns how many were filled.
+    std::size_t gather(std::span<byte_view> views) const;
+    void consume(std::size_t size); // size <= bytes()
+    void clear();
+
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    [[nodiscard]] bool empty() const { return bytes_ == 0; }
+    [[nodiscard]] bool over_limit() const { return bytes_ > bytes_max_; }
+    [[nodiscard]] std::size_t bytes_max() const { return bytes_max_; }
+
+private:
+    struct segment {
+        block_pool::block own; // from the pool when capacity == block_size
+        message_ptr owner;     // or the message the bytes belong to
+        const std::uint8_t* data = nullptr;
+        std::size_t size = 0;
+        std::size_t capacity = 0;
+    };
+
+    std::uint8_t* room(std::size_t size);
+    void release(segment& s);
+
+    block_pool& pool_;
+    frame_header header_ = nullptr;
+    std::vector<segment> segments_;
+    std::size_t first_ = 0; // segments before it are sent
+    std::size_t bytes_ = 0;
+    std::size_t bytes_max_;
+};
+
+} // namespace broker

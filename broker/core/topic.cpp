@@ -1,0 +1,74 @@
+#include "core/topic.hpp"
+
+#include "core/utf8.hpp"
+
+#include <algorithm>
+
+namespace broker {
+
+namespace {
+
+constexpr std::string_view share_prefix = "$share/";
+
+bool within(std::string_view text, const limits& bounds) {
+    return !text.empty() && text.size() <= bounds.max_topic_bytes && text.size() <= 0xFFFF &&
+           static_cast<std::size_t>(std::ranges::count(text, '/')) < bounds.max_topic_levels &&
+           text.find('\0') == std::string_view::npos && is_utf8(text);
+}
+
+bool wildcards_well_placed(std::string_view pattern) {
+    for (level_walk walk{pattern}; !walk.done(); walk.next()) {
+        const auto level = walk.level();
+        if (level.size() > 1 && level.find_first_of("+#") != std::string_view::npos) return false; // [MQTT-4.7.1-2]
+    }
+    const auto rest = pattern.find('#'); // only as the last level [MQTT-4.7.1-1]
+    return rest == std::string_view::npos || rest + 1 == pattern.size();
+}
+
+} // namespace
+
+bool is_topic_name(std::string_view name, const limits& bounds) {
+    return within(name, bounds) && name.find_first_of("+#") == std::string_view::npos;
+}
+
+std::optional<std::string_view> queue_name(std::string_view topic_name) {
+    if (!topic_name.starts_with(queue_prefix) || topic_name.size() == queue_prefix.size()) return std::nullopt;
+    return topic_name.substr(queue_prefix.size());
+}
+
+std::optional<topic_filter> topic_filter::parse(std::string_view text, const limits& bounds) {
+    if (!within(text, bounds)) return std::nullopt;
+    topic_filter made;
+    made.text_ = text;
+    if (text.starts_with(share_prefix)) {
+        const auto group = text.substr(share_prefix.size());
+        const auto slash = group.find('/');
+        if (slash == 0 || slash == std::string_view::npos || slash + 1 == group.size()) return std::nullopt;
+        if (group.substr(0, slash).find_first_of("+#") != std::string_view::npos) return std::nullopt; // [MQTT-4.8.2-2]
+        made.kind_ = kind::shared;
+        made.group_size_ = slash;
+        made.pattern_at_ = share_prefix.size() + slash + 1;
+    } else if (queue_name(text)) {
+        if (text.find_first_of("+#") != std::string_view::npos) return std::nullopt; // one queue at a time
+        made.kind_ = kind::queue;
+        made.pattern_at_ = queue_prefix.size();
+    }
+    if (!wildcards_well_placed(made.pattern())) return std::nullopt;
+    return made;
+}
+
+bool topic_filter::has_wildcard() const { return pattern().find_first_of("+#") != std::string_view::npos; }
+
+bool matches(std::string_view pattern, std::string_view name) {
+    if (name.starts_with('$') && (pattern.starts_with('+') || pattern.starts_with('#'))) return false;
+    level_walk filter{pattern};
+    level_walk topic{name};
+    for (; !filter.done(); filter.next(), topic.next()) {
+        if (filter.level() == "#") return true; // also the parent level: "a/#" matches "a"
+        if (topic.done()) return false;
+        if (filter.level() != "+" && filter.level() != topic.level()) return false;
+    }
+    return topic.done();
+}
+
+} // namespace broker

@@ -1,0 +1,62 @@
+// router: one shard's way from a publication to its receivers, and from a subscription to the trie.
+// Threading: its shard's thread only.
+#pragma once
+
+#include "core/counters.hpp"
+#include "core/message.hpp"
+#include "core/topic.hpp"
+#include "routing/subscription.hpp"
+#include "session/session.hpp"
+
+namespace broker {
+
+enum class refusal : std::uint8_t {
+    none,
+    storage_failed, // durable publications are refused while the store does not acknowledge
+    quota_exceeded, // queue full with policy reject, too many retained messages or queues
+};
+
+struct routed {
+    ticket durable_at;               // the acknowledgement may leave once this is durable
+    bool matched = false;            // somebody was subscribed, or it went to a queue
+    refusal refused = refusal::none; // nothing was done
+};
+
+class router {
+public:
+    virtual ~router() = default;
+
+    // Routes one publication: assigns its id, sets or clears the retained message of its topic, stores it for durable
+    // receivers, delivers, hands over to other shards and queues ("$queue/NAME"). Everything of one turn reaches the
+    // store as one atomic batch: a QoS 2 packet id remembered, or the other messages of a transaction.
+    [[nodiscard]] virtual routed publish(message_ptr m, time_point now) = 0;
+
+    struct subscribed {
+        bool existed = false;            // the filter was there: options replaced [MQTT-3.8.4-3]
+        refusal refused = refusal::none; // quota_exceeded: max_subscriptions_per_client, max_queues
+        ticket durable_at;               // the acknowledgement may leave once this is durable
+    };
+    // Effective at once. Kept in the store when the session is durable.
+    [[nodiscard]] virtual subscribed subscribe(session& s, const topic_filter& filter, const subscription_options& options,
+                                               time_point now) = 0;
+
+    struct unsubscribed {
+        bool existed = false;
+        ticket durable_at;
+    };
+    [[nodiscard]] virtual unsubscribed unsubscribe(session& s, const topic_filter& filter, time_point now) = 0;
+
+    // The retained messages that match go to this session as deliveries of the subscription, retain flag set. The caller
+    // has looked at retain_handling; shared and queue filters get none [MQTT-3.8.4-4].
+    virtual void send_retained(session& s, const topic_filter& filter, const subscription_options& options,
+                               time_point now) = 0;
+
+    // Highest ticket of this shard that is durable, and whether one is.
+    [[nodiscard]] virtual ticket durable_upto() const = 0;
+    [[nodiscard]] bool is_durable(ticket t) const { return t <= durable_upto(); }
+
+    // This shard's numbers; engines count what they receive, send and drop.
+    [[nodiscard]] virtual counters& count() = 0;
+};
+
+} // namespace broker

@@ -1,0 +1,84 @@
+// engine: one connection's protocol state, without I/O: no sockets, clocks, threads, logging.
+// Threading: called only on the owning shard. Not re-entrant: no callee may call back into the same engine.
+// Time:      every entry point takes `now`; an engine never reads a clock.
+#pragma once
+
+#include "core/bytes.hpp"
+#include "core/close_reason.hpp"
+#include "core/counters.hpp"
+#include "core/limits.hpp"
+#include "core/outbox.hpp"
+#include "routing/router.hpp"
+#include "session/sessions.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace broker {
+
+// What an engine works with. All references outlive it.
+struct engine_context {
+    router& route;
+    broker::sessions& sessions;
+    outbox& out;
+    const limits& bounds;
+    std::function<std::string()> new_client_id; // for clients that leave it to the server; never repeats
+};
+
+// For listings and logs.
+struct client_info {
+    std::string protocol;  // "mqtt", "stomp"
+    std::string version;   // "3.1", "3.1.1", "5.0", "1.2"
+    std::string client_id; // empty until known
+    std::string user;
+    std::uint32_t keep_alive_s = 0;
+    std::size_t subscriptions = 0;
+    std::size_t inflight = 0; // deliveries not yet acknowledged
+    std::size_t waiting = 0;  // deliveries not yet sent
+};
+
+class engine {
+public:
+    virtual ~engine() = default;
+
+    // Consumes all of `input`, which may hold part of a packet or several [MQTT-6.0.0-2]. Bytes are copied if they must
+    // outlive the call. Protocol violations are not returned: they end in closing(). Ignored once closing() is set.
+    virtual void on_bytes(byte_view input, time_point now) = 0;
+
+    // Tickets up to and including `upto` are durable; acknowledgements held for them leave.
+    virtual void on_durable(ticket upto, time_point now) = 0;
+
+    // The highest ticket an acknowledgement is held for; ticket 0: none.
+    [[nodiscard]] virtual ticket awaiting() const = 0;
+
+    // The outbox went below its limit, or a delivery that waited for room may go on.
+    virtual void on_writable(time_point now) = 0;
+
+    // next_deadline() has passed (keep alive, heart-beat, first packet). Early calls are harmless.
+    virtual void on_deadline(time_point now) = 0;
+    [[nodiscard]] virtual time_point next_deadline() const = 0;
+
+    // The transport is gone or about to close: the engine detaches its sessions (publishing the will unless the protocol
+    // said goodbye) and sends nothing any more. Called exactly once, before destruction.
+    virtual void on_disconnected(time_point now) = 0;
+
+    // The server ends the connection: the protocol's goodbye with this cause goes to the outbox, closing() becomes set.
+    virtual void close(const close_reason& why, time_point now) = 0;
+
+    // Set once. After it, the transport drains the outbox, closes, calls on_disconnected and destroys the engine.
+    [[nodiscard]] virtual const std::optional<close_reason>& closing() const = 0;
+
+    // True while the engine cannot take more (a claim is under way): the transport stops reading. Bytes handed over
+    // meanwhile are kept, within max_message_bytes.
+    [[nodiscard]] virtual bool paused() const = 0;
+
+    // May a WebSocket text message carry this protocol? (MQTT: no [MQTT-6.0.0-1], closed with 1003.)
+    [[nodiscard]] virtual bool accepts_text() const = 0;
+
+    [[nodiscard]] virtual client_info info() const = 0;
+    [[nodiscard]] virtual protocol_kind kind() const = 0;
+};
+
+} // namespace broker

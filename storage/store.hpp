@@ -1,0 +1,111 @@
+// store: where what was acknowledged survives. Shards collect operations in batches; the committer writes the batches of
+// all shards as one group with one sync and reports tickets. Reads that must see earlier writes (a session's backlog)
+// travel in the same stream. RocksDB stays behind `backend`.
+#pragma once
+
+#include "core/bytes.hpp"
+#include "core/ids.hpp"
+#include "core/result.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace broker::storage {
+
+// RocksDB column families; docs/storage-format.md is the contract of keys and values.
+enum class column : std::uint8_t {
+    meta,
+    sessions,
+    subscriptions,
+    messages,
+    entries,
+    inbound_qos2,
+    outbound_qos2,
+    retained,
+    queues,
+    wills,
+};
+inline constexpr std::size_t columns = 10;
+[[nodiscard]] std::string_view name(column c);
+
+struct storage_error {
+    std::string what; // one line: operation, path, the library's words
+};
+
+enum class durability : std::uint8_t { none, async, sync };
+
+// Operations in order, applied atomically. One flat buffer: recording an operation does not allocate once it has grown.
+class batch {
+public:
+    void put(column c, std::string_view key, std::string_view value);
+    void erase(column c, std::string_view key);
+    [[nodiscard]] bool empty() const { return operations_ == 0; }
+    [[nodiscard]] std::size_t operations() const { return operations_; }
+    [[nodiscard]] std::size_t bytes() const { return data_.size(); }
+    void clear();
+
+    // visit(column, key, value or nullopt for an erasure)
+    using visitor = std::function<void(column, std::string_view, std::optional<std::string_view>)>;
+    void for_each(const visitor& visit) const;
+
+    // Durability this batch asks for: the strongest of its operations (put and erase alone ask for nothing).
+    void require(durability level);
+    [[nodiscard]] durability required() const { return required_; }
+
+private:
+    std::string data_;
+    std::size_t operations_ = 0;
+    durability required_ = durability::none;
+};
+
+// What keys and values are kept in. Thread-safe for reads beside one writer.
+class backend {
+public:
+    virtual ~backend() = default;
+    // All or nothing, in order. `sync`: on disk when it returns.
+    [[nodiscard]] virtual result<void, storage_error> write(std::span<const batch* const> group, bool sync) = 0;
+    [[nodiscard]] virtual result<std::optional<std::string>, storage_error> get(column c, std::string_view key) const = 0;
+    // Keys in [from, ...) that begin with `prefix`, in byte order, until visit returns false.
+    using row_visitor = std::function<bool(std::string_view key, std::string_view value)>;
+    [[nodiscard]] virtual result<void, storage_error> scan(column c, std::string_view prefix, std::string_view from,
+                                                           const row_visitor& visit) const = 0;
+};
+
+// A read that sees every batch submitted before it, by whatever shard.
+struct load_request {
+    session_id of;          // a session's or queue's entries
+    message_id from;        // from this id on, inclusive
+    std::size_t messages_max = 0;
+    std::size_t bytes_max = 0;
+};
+
+struct loaded_rows {
+    load_request request;
+    std::vector<std::pair<std::string, std::string>> entries; // key, value; shared messages are resolved:
+    std::vector<std::optional<std::string>> messages;         // the `messages` record of entry i when it refers to one
+    bool more = false;                                        // the limits cut it off
+};
+
+// What a shard learns about its submissions, in order.
+struct completion {
+    ticket upto;                        // durable; unchanged when the store has failed
+    bool failed = false;                // the store stopped acknowledging; recovers with a later completion
+    std::vector<loaded_rows> loaded;
+};
+
+// The committer's front, one per process.
+// Threading: any shard's thread, each with its own index.
+class store {
+public:
+    virtual ~store() = default;
+    // Takes the batch. Its ticket is the number of submissions of this shard so far, this one included; the first is 1.
+    virtual ticket submit(shard_index from, batch&& operations, std::vector<load_request>&& loads) = 0;
+    [[nodiscard]] virtual std::size_t pending_bytes() const = 0; // submitted, not yet durable; any thread
+    [[nodiscard]] virtual const backend& rows() const = 0;       // for start-up and admin reads: committed state only
+};
+
+} // namespace broker::storage
