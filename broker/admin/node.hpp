@@ -1,0 +1,119 @@
+// node: what the admin API may ask of the running broker. Implemented over the shards' mailboxes.
+// Threading: the admin thread; calls wait for the shards' answers (at most `patience`; a shard that does not answer in
+// time makes the call fail with admin_error::timeout).
+#pragma once
+
+#include "core/counters.hpp"
+#include "core/message.hpp"
+#include "core/result.hpp"
+#include "core/time.hpp"
+#include "protocols/engine.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace broker::admin {
+
+struct admin_error {
+    enum class kind : std::uint8_t { not_found, invalid, refused, timeout } what = kind::refused;
+    std::string detail;
+};
+
+struct connection_row {
+    connection_id id;
+    std::string listener; // "web"
+    std::string address;  // "127.0.0.1:40312"
+    std::string transport; // "ws", "tcp"
+    time_point connected_at{};
+    client_info client;
+    std::size_t outbox_bytes = 0;
+    std::uint16_t shard = 0;
+};
+
+struct session_row {
+    std::string id; // client id
+    bool online = false;
+    bool durable = false;
+    std::size_t subscriptions = 0;
+    std::size_t inflight = 0;
+    std::size_t queued = 0;
+    time_point expires_at = never; // offline sessions
+    std::uint16_t shard = 0;
+};
+
+struct queue_row {
+    std::string name;
+    std::size_t messages = 0;
+    std::size_t unacknowledged = 0;
+    std::size_t consumers = 0;
+    std::size_t bytes = 0;
+    std::uint16_t shard = 0;
+};
+
+struct listener_row {
+    std::string name;
+    std::string url; // "ws://127.0.0.1:8083"
+};
+
+struct histogram { // seconds
+    std::vector<double> bounds;
+    std::vector<std::uint64_t> counts; // one more than bounds
+    double sum = 0;
+};
+
+struct status {
+    std::string version;
+    std::string node_name;
+    std::string data_dir;
+    std::string durability;
+    time_point started_at{};
+    time_point now{};
+    std::size_t shards = 0;
+    counters sums;
+    std::size_t sessions_online = 0;
+    std::size_t sessions_offline = 0;
+    std::size_t subscriptions = 0;
+    std::size_t shared_subscriptions = 0;
+    std::size_t retained_messages = 0;
+    std::size_t retained_bytes = 0;
+    std::size_t queues = 0;
+    std::size_t session_queue_messages = 0;
+    bool store_failed = false;
+    std::size_t store_pending_bytes = 0;
+    histogram store_commit_seconds;
+    histogram store_fsync_seconds;
+    histogram store_batch_messages;
+    std::vector<listener_row> listeners;
+};
+
+// A running subscription of an admin client. Destroying it ends the subscription.
+class subscription_stream {
+public:
+    virtual ~subscription_stream() = default;
+    // Waits up to `patience` for messages; empty on timeout. Bounded: what does not fit is dropped and counted.
+    [[nodiscard]] virtual std::vector<message_ptr> take(milliseconds patience) = 0;
+};
+
+class node {
+public:
+    virtual ~node() = default;
+    [[nodiscard]] virtual result<status, admin_error> get_status() = 0;
+    [[nodiscard]] virtual bool ready() const = 0; // listeners are open, the store acknowledges
+    [[nodiscard]] virtual result<std::vector<connection_row>, admin_error> connections() = 0;
+    [[nodiscard]] virtual result<std::size_t, admin_error> kick(const std::string& client_id) = 0; // connections closed
+    [[nodiscard]] virtual result<std::vector<session_row>, admin_error> list_sessions() = 0;
+    [[nodiscard]] virtual result<std::vector<queue_row>, admin_error> list_queues() = 0;
+    // Retained messages whose topic matches the filter, at most `count_max`.
+    [[nodiscard]] virtual result<std::vector<message_ptr>, admin_error> retained(const std::string& filter,
+                                                                                std::size_t count_max) = 0;
+    [[nodiscard]] virtual result<std::size_t, admin_error> delete_retained(const std::string& filter) = 0;
+    // Returns when the message is as durable as its receivers need. The topic may be "$queue/NAME". True: somebody
+    // was subscribed.
+    [[nodiscard]] virtual result<bool, admin_error> publish(const message_fields& fields) = 0;
+    [[nodiscard]] virtual result<std::unique_ptr<subscription_stream>, admin_error> subscribe(
+        const std::vector<std::string>& filters, qos maximum) = 0;
+};
+
+} // namespace broker::admin
