@@ -38,7 +38,7 @@ struct limits {
     std::size_t stomp_transaction_bytes_max = 16 * 1024 * 1024;
     std::size_t outbox_bytes_max = 4 * 1024 * 1024; // beyond it QoS 0 is dropped, QoS > 0 waits in the session
     seconds slow_consumer_timeout{30};              // no progress on a full socket for this long: closed
-    seconds idle_timeout{0};                        // WebSocket peers without a keep-alive of their own; 0: off
+    seconds idle_timeout{120};                      // a silent WebSocket peer is pinged at half of it, closed at it; 0: off
 
     // Per session and per queue
     std::size_t session_queue_messages_max = 10'000;

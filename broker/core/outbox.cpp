@@ -26,6 +26,7 @@ void block_pool::give_back(block b) {
 }
 
 std::uint8_t* outbox::room(std::size_t size) {
+    touch();
     bytes_ += size;
     if (segments_.size() > first_) {
         auto& last = segments_.back();

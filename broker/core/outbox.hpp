@@ -26,6 +26,13 @@ private:
     std::size_t spare_max_;
 };
 
+// Told once per turn that there is something to do: output, or a state to look at (outbox::touch).
+class outbox_listener {
+public:
+    virtual ~outbox_listener() = default;
+    virtual void on_output() = 0;
+};
+
 enum class frame_kind : std::uint8_t { text = 0x1, binary = 0x2 }; // RFC 6455 §5.2 opcodes
 
 class outbox {
@@ -38,6 +45,8 @@ public:
     outbox(const outbox&) = delete;
     outbox& operator=(const outbox&) = delete;
     ~outbox() { clear(); }
+
+    void tell(outbox_listener* listener) { listener_ = listener; }
 
     // From now on every packet is one frame. Null: no frames.
     void frame_with(frame_header header) { header_ = header; }
@@ -52,7 +61,16 @@ public:
     // head + the message's payload + tail as one packet. The payload is copied when small, referenced when large.
     void append(byte_view head, const message_ptr& owner, byte_view tail, frame_kind kind = frame_kind::binary);
 
+    // The engine's state changed without output (closing without a goodbye, a claim answered).
+    void touch() {
+        if (touched_ || listener_ == nullptr) return;
+        touched_ = true;
+        listener_->on_output();
+    }
+
     // --- the transport's side ---
+
+    void end_turn() { touched_ = false; } // the listener wants to be told again
 
     void append_raw(byte_view bytes); // no frame header: handshake answers, control frames
 
@@ -79,6 +97,8 @@ private:
     void release(segment& s);
 
     block_pool& pool_;
+    outbox_listener* listener_ = nullptr;
+    bool touched_ = false;
     frame_header header_ = nullptr;
     std::vector<segment> segments_;
     std::size_t first_ = 0; // segments before it are sent

@@ -1,14 +1,13 @@
-// session: what the broker remembers for one receiver, in neutral words: its subscriptions, the queue of what it is
+// session: what the broker remembers for one receiver, in neutral words: its subscriptions, the backlog of what it is
 // owed, the window of what was sent and not yet acknowledged, the QoS 2 packets it sent us. An MQTT session is one of
 // them; every STOMP subscription is one as well (transient, or durable and named "client-id/subscription-name").
 //
-// The queue, oldest first:   outstanding (handed to the subscriber)  →  waiting (in memory)  →  spilled (store only)
+//   outstanding (handed to the subscriber, at most `window`)   →   backlog (memory, then store)
 //
 // Invariants
-// 1. Every stored entry is outstanding, waiting or spilled; outstanding and waiting are disjoint.
-// 2. waiting is handed over in order; while anything is spilled, new entries are spilled too.
-// 3. A durable session's entry is erased from the store when it is settled, never earlier.
-// 4. An exactly-once delivery of a durable session leaves only after its handle is on disk.
+// 1. Every stored entry is outstanding or in the backlog, never both; it is erased from the store when it is settled.
+// 2. An exactly-once delivery of a durable session leaves only after its handle is on disk [MQTT-4.3.3-2].
+// 3. While nobody is attached a durable session keeps nothing of its backlog in memory.
 //
 // Threading: only the thread of the shard that holds it.
 #pragma once
@@ -18,9 +17,11 @@
 #include "core/topic.hpp"
 #include "routing/subscriber.hpp"
 #include "routing/subscription.hpp"
+#include "session/backlog.hpp"
 #include "session/slot.hpp"
 
-#include <deque>
+#include <boost/container/deque.hpp>
+
 #include <map>
 #include <memory>
 #include <optional>
@@ -29,56 +30,31 @@
 
 namespace broker {
 
-class queue;
-class shard_desk; // routing/desk.hpp: what a session needs of its shard: batch, counters, limits
+class shard_desk;
 
 struct will {
-    message_ptr message;   // level and retain inside
+    message_ptr message{}; // level and retain inside
     seconds delay{0};
 };
 
 // How the receiver answered.
 enum class settlement : std::uint8_t {
     accepted, // done with it
-    requeue,  // back to its queue, for another consumer if there is one (topic subscriptions: delivered again)
-    reject,   // dead letter, or dropped when there is no dead-letter queue
+    requeue,  // a queue: for another consumer if there is one; a topic subscription: delivered again
+    reject,   // not wanted
 };
 
 // Who attaches, and with what wishes.
 struct attachment {
     subscriber* who = nullptr;
-    std::uint16_t window = 1;             // unacknowledged QoS > 0 deliveries at once, at least 1
-    std::chrono::seconds expiry{0};       // how long the session outlives the connection; 0: not at all
-    bool expires = true;                  // false: never (MQTT 5 0xFFFFFFFF, MQTT 3 clean session 0)
-    std::optional<will> last_will;
+    std::uint16_t window = 1; // unacknowledged QoS > 0 deliveries at once, at least 1
+    seconds expiry{0};        // how long the session outlives the connection; 0: not at all
+    bool expires = true;      // false: never (MQTT 5 0xFFFFFFFF, MQTT 3 clean session 0); expiry is ignored
+    std::optional<will> last_will{};
 };
 
 class session {
 public:
-    struct outstanding_entry {
-        message_ptr message;
-        std::uint16_t handle = 0;
-        qos level{};
-        enum class phase : std::uint8_t { committing, sent, released } at = phase::sent; // released: PUBREC seen
-        bool retain = false;
-        bool stored = false;       // has an entry in the store
-        bool shared_record = false; // that entry refers to a `messages` record
-        std::uint32_t redelivery_count = 0;
-        ticket durable_at;          // phase committing
-        queue* from = nullptr;      // taken from a queue, which is told how it ends
-        std::vector<std::uint32_t> subscription_identifiers;
-    };
-
-    struct waiting_entry {
-        message_ptr message;
-        qos level{};
-        bool retain = false;
-        bool stored = false;
-        bool shared_record = false;
-        bool redelivered = false;
-        std::vector<std::uint32_t> subscription_identifiers;
-    };
-
     session(slot& handle, shard_desk& desk);
     session(const session&) = delete;
     session& operator=(const session&) = delete;
@@ -90,8 +66,9 @@ public:
     [[nodiscard]] bool durable() const { return slot_->durable.load(std::memory_order_relaxed); }
     [[nodiscard]] bool online() const { return subscriber_ != nullptr; }
     [[nodiscard]] std::size_t outstanding() const { return outstanding_.size(); }
-    [[nodiscard]] std::size_t waiting() const { return waiting_.size() + spilled_; }
-    [[nodiscard]] const std::map<std::string, subscription_options, std::less<>>& subscriptions() const { return subscriptions_; }
+    [[nodiscard]] std::size_t waiting() const { return backlog_.size(); }
+    using subscription_map = std::map<std::string, subscription_options, std::less<>>; // by filter text
+    [[nodiscard]] const subscription_map& subscriptions() const { return subscriptions_; }
 
     // After on_session and the protocol's answer to it: sends again what was outstanding, then what waits.
     void resume(time_point now);
@@ -117,35 +94,70 @@ public:
     [[nodiscard]] std::size_t remembered() const { return inbound_.size(); }
 
     // MQTT 5 DISCONNECT may change the expiry and drop the will.
-    void set_expiry(std::chrono::seconds expiry, bool expires);
+    void set_expiry(seconds expiry, bool expires);
     void set_will(std::optional<will> last_will);
 
-    // --- what the middle uses (router, sessions, queues) ---
+    // --- what the middle uses ---
 
-    // An entry arrives. `stored`: the publisher's shard has put it into the store. QoS 0 goes out at once or not at all.
-    void enqueue(const message_ptr& m, qos level, bool retain, bool stored, bool shared_record,
-                 std::span<const std::uint32_t> identifiers, time_point now);
+    // An entry arrives from a publisher. QoS 0 goes out at once or not at all.
+    void enqueue(entry e, time_point now);
 
-    // A queue gives this consumer a message. False if the window is full or nobody is attached.
-    [[nodiscard]] bool take_from(queue& from, const message_ptr& m, qos level, bool shared_record,
-                                 std::uint32_t redelivery_count, std::uint32_t identifier, time_point now);
+    // A queue gives this consumer a message, within the credit it was told.
+    void take(entry e, time_point now);
 
 private:
-    friend class sessions;
-    friend class router;
-    friend class queues;
-    friend struct session_transfer;
+    friend class shard_sessions; // attaches, detaches, moves, stores and restores
+    friend class shard_router;   // keeps subscriptions_
+
+    struct outstanding_entry {
+        enum class phase : std::uint8_t {
+            committing, // leaves when its handle is on disk
+            resend,     // was sent on an earlier connection; not yet on this one
+            sent,
+            released, // PUBREC seen
+        };
+        entry value{};
+        std::uint16_t handle = 0;
+        phase at = phase::sent;
+        bool release_again = false; // phase released, not yet told on this connection
+        ticket durable_at;          // phase committing
+    };
+
+    void hand_over(entry e, time_point now);
+    void send(const outstanding_entry& o, bool again, time_point now);
+    void drop(const entry& e, drop_reason why);
+    void erase_stored(const entry& e);
+    void return_to_queue(const entry& e, queue_outcome how);
+    void record_handle(outstanding_entry& o);
+    [[nodiscard]] std::uint16_t next_handle();
+    using window_queue = boost::container::deque<outstanding_entry>; // allocates nothing while empty
+    window_queue::iterator find(std::uint16_t handle);
+    [[nodiscard]] bool knows(message_id id) const;
+
+    void committed(ticket upto, time_point now);              // handles up to this ticket are on disk
+    void loaded(const storage::loaded_rows& rows, time_point now);
+    void attach(const attachment& with);
+    void detach();                                            // what came from queues goes back to them
+    void arrived(shard_desk& desk);                           // moved here: tickets are this shard's from now on
+    void restore_handle(message_id id, std::uint16_t handle, bool was_released); // recovery
 
     slot* slot_;
     shard_desk* desk_;
     subscriber* subscriber_ = nullptr;
     std::uint16_t window_ = 1;
     std::uint16_t last_handle_ = 0;
-    std::size_t spilled_ = 0;
-    std::map<std::string, subscription_options, std::less<>> subscriptions_; // by filter text
-    std::vector<outstanding_entry> outstanding_;
-    std::deque<waiting_entry> waiting_;
+    seconds expiry_{0};
+    bool expires_ = true;
+    time_point ends_at_ = never; // offline: when the session expires
+    std::optional<will> will_;
+    time_point will_due_ = never; // offline: when the will is published
+    std::size_t in_flight_ = 0;   // outstanding on this connection: counts against the window
+    subscription_map subscriptions_;
+    window_queue outstanding_; // in order of handing over
+    std::unordered_map<message_id, std::pair<std::uint16_t, bool>> stored_handles_; // after a restart: handle, released
+    backlog backlog_;
     std::unordered_map<packet_id, ticket> inbound_;
+    bool has_queues_ = false; // some subscription is a queue
 };
 
 } // namespace broker

@@ -13,6 +13,7 @@ public:
     struct claimed {
         session* now = nullptr; // the session; null: it is on its way, the subscriber's on_session() will be called
         bool present = false;   // it existed before (never true with `clean`)
+        bool refused = false;   // max_sessions reached: nothing will come
     };
 
     virtual ~sessions() = default;

@@ -20,6 +20,7 @@ struct slot {
     session_id id;                // immutable
     std::string client_id;        // immutable; transient sessions have a descriptive name
     bool listed = false;          // immutable: found by client id (a claimable session)
+
     std::atomic<std::uint16_t> owner{0};
     std::atomic<std::uint16_t> holder{0};
     std::atomic<bool> online{false};  // a subscriber is attached

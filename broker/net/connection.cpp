@@ -1,0 +1,509 @@
+#include "net/connection.hpp"
+
+#include "net/handshake.hpp"
+#include "protocols/mqtt/engine.hpp"
+#include "protocols/stomp/engine.hpp"
+#include "protocols/subprotocol.hpp"
+#include "protocols/websocket/close_code.hpp"
+#include "protocols/websocket/decode.hpp"
+#include "protocols/websocket/encode.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <array>
+
+namespace broker {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+namespace {
+
+constexpr int reads_per_turn = 4;                  // then others have their turn
+constexpr std::size_t views_per_write = 64;
+constexpr seconds linger{2};                       // for the peer's side of a close
+constexpr std::size_t control_frames_bytes_max = 64 * 1024; // pongs owed to a peer that does not read
+
+} // namespace
+
+std::string_view name(listener_kind kind) {
+    switch (kind) {
+    case listener_kind::websocket: return "ws";
+    case listener_kind::mqtt: return "mqtt";
+    case listener_kind::stomp: return "stomp";
+    case listener_kind::tcp: return "tcp";
+    }
+    return "tcp";
+}
+
+class connection final : public shard_connection,
+                         public std::enable_shared_from_this<connection>,
+                         private outbox_listener,
+                         private websocket::frame_handler {
+public:
+    connection(shard& on, tcp::socket socket, const listener_info& from, connection_environment& environment)
+        : shard_{on}, socket_{std::move(socket)}, info_{from}, environment_{environment},
+          id_{environment.next_id.fetch_add(1, std::memory_order_relaxed)},
+          out_{on.blocks(), on.bounds().outbox_bytes_max}, decoder_{on.bounds().max_message_bytes},
+          connected_at_{on.now()} {
+        out_.tell(this);
+    }
+    ~connection() override {
+        disconnect_engine();
+        environment_.open.fetch_sub(1, std::memory_order_relaxed);
+    }
+
+    void start() {
+        error_code ignored;
+        socket_.non_blocking(true, ignored);
+        socket_.set_option(tcp::no_delay{true}, ignored);
+        const auto now = shard_.now();
+        last_read_ = now;
+        switch (info_.kind) {
+        case listener_kind::websocket:
+            opening_ = std::make_unique<opening>(shard_.bounds());
+            break;
+        case listener_kind::tcp: break;
+        case listener_kind::mqtt: set_engine(mqtt::make_engine); break;
+        case listener_kind::stomp: set_engine(stomp::make_engine); break;
+        }
+        if (!engine_) deadline_ = now + shard_.bounds().handshake_timeout;
+        watch_deadline();
+        wait_readable();
+    }
+
+    // --- shard_connection ---
+
+    void end_of_turn(time_point now) override;
+    void on_durable(ticket upto, time_point now) override {
+        if (engine_) engine_->on_durable(upto, now);
+        waiting_for_ticket_ = false;
+        watch_ticket();
+    }
+    void on_deadline(time_point now) override;
+    void on_uncongested() override {
+        if (phase_ != phase::gone) wait_readable();
+    }
+    void shut_down(const close_reason& why, time_point now) override {
+        if (phase_ == phase::gone || phase_ == phase::draining) return;
+        if (engine_) {
+            engine_->close(why, now);
+            out_.touch();
+        } else {
+            vanish(why);
+        }
+    }
+    [[nodiscard]] const broker::engine* engine() const override { return engine_.get(); }
+    [[nodiscard]] connection_id id() const override { return id_; }
+    [[nodiscard]] connection_summary summary() const;
+
+private:
+    enum class phase : std::uint8_t { opening, open, draining, gone };
+    struct opening {
+        explicit opening(const limits& bounds) : upgrade{bounds} {}
+        handshake upgrade;
+    };
+
+    // --- reading ---
+    void wait_readable();
+    void on_readable();
+    void feed(std::span<std::uint8_t> bytes);
+    void feed_handshake(std::span<std::uint8_t> bytes);
+    void sniff(std::span<std::uint8_t> bytes);
+
+    // --- websocket::frame_handler ---
+    void on_data(byte_view piece, websocket::message_kind kind, bool begins, bool ends) override;
+    void on_ping(byte_view payload) override;
+    void on_pong(byte_view payload) override;
+    void on_close(std::uint16_t code, std::string_view reason) override;
+
+    // --- outbox_listener ---
+    void on_output() override { shard_.schedule_end_of_turn(*this); }
+
+    void set_engine(std::unique_ptr<broker::engine> (*make)(const engine_context&, time_point));
+    void begin_draining(const close_reason& why, std::uint16_t code, std::string_view text);
+    void close_frame(std::uint16_t code, std::string_view text);
+    bool write();
+    void wait_writable();
+    void finish_writing();
+    void vanish(const close_reason& why);
+    void disconnect_engine();
+    void watch_ticket();
+    void watch_deadline();
+    [[nodiscard]] time_point next_deadline() const;
+    [[nodiscard]] bool framed() const { return info_.kind == listener_kind::websocket; }
+
+    shard& shard_;
+    tcp::socket socket_;
+    const listener_info& info_;
+    connection_environment& environment_;
+    connection_id id_;
+    outbox out_;
+    std::unique_ptr<opening> opening_;
+    std::unique_ptr<broker::engine> engine_;
+    websocket::decoder decoder_;
+    phase phase_ = phase::opening;
+    bool reading_ = false;            // a readable wait is under way
+    bool writing_ = false;            // a writable wait is under way: the socket is full
+    bool half_closed_ = false;        // our sending side is shut
+    bool close_sent_ = false;         // WebSocket close frame
+    bool waiting_for_ticket_ = false;
+    bool pinged_ = false;             // since the last byte read
+    bool limited_ = false;            // the outbox was over its limit
+    time_point connected_at_;
+    time_point last_read_;
+    time_point last_progress_;        // of writing, while writing_
+    time_point deadline_ = never;     // opening or draining must be over
+    time_point watched_ = never;      // the earliest deadline the shard knows of
+    close_reason why_;
+};
+
+// --- reading ---
+
+void connection::wait_readable() {
+    if (reading_ || phase_ == phase::gone) return;
+    reading_ = true;
+    socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code ec) {
+        self->reading_ = false;
+        if (self->phase_ == phase::gone) return;
+        if (ec) return self->vanish({.cause = close_cause::peer_gone, .detail = ec.message()});
+        self->shard_.refresh_now();
+        self->on_readable();
+    });
+}
+
+void connection::on_readable() {
+    const auto buffer = shard_.read_buffer();
+    for (int i = 0; i != reads_per_turn; ++i) {
+        error_code ec;
+        const auto size = socket_.read_some(asio::buffer(buffer.data(), buffer.size()), ec);
+        if (ec == asio::error::would_block) break;
+        if (ec) return vanish({.cause = close_cause::peer_gone, .detail = ec.message()});
+        shard_.core().desk().count().network_bytes_received += size;
+        last_read_ = shard_.now();
+        pinged_ = false;
+        if (phase_ != phase::draining) feed(buffer.first(size)); // else: only waiting for the peer's end
+        if (phase_ == phase::gone) return;
+        if (engine_ && (engine_->closing() || engine_->paused())) break;
+        if (size < buffer.size()) break;
+    }
+    watch_ticket();
+    watch_deadline();
+    if (engine_ && engine_->closing()) out_.touch();
+    if (engine_ && engine_->paused()) return; // end_of_turn() reads on when the claim is answered
+    if (shard_.congested() && phase_ == phase::open) return shard_.stall(id_);
+    wait_readable();
+}
+
+void connection::feed(std::span<std::uint8_t> bytes) {
+    if (opening_) return feed_handshake(bytes);
+    if (!engine_) return sniff(bytes);
+    if (!framed()) return engine_->on_bytes(bytes, shard_.now());
+    decoder_.feed(bytes, *this);
+    if (const auto& broken = decoder_.error(); broken && phase_ == phase::open) {
+        const close_reason why{.cause = broken->cause, .detail = std::string{broken->what}};
+        if (!engine_->closing()) engine_->close(why, shard_.now());
+        begin_draining(why, broken->code, broken->what);
+    }
+}
+
+void connection::feed_handshake(std::span<std::uint8_t> bytes) {
+    auto& upgrade = opening_->upgrade;
+    upgrade.feed(bytes);
+    switch (upgrade.state()) {
+    case handshake::outcome::need_more: return;
+    case handshake::outcome::refused:
+        ++shard_.core().desk().count().ws_handshake_failed;
+        spdlog::debug("connection {}: handshake refused: {}", id_.value(), upgrade.reason());
+        out_.append_raw(as_bytes(upgrade.response()));
+        opening_.reset();
+        why_ = {.cause = close_cause::protocol_error, .detail = "handshake refused"};
+        phase_ = phase::draining;
+        deadline_ = shard_.now() + linger;
+        return;
+    case handshake::outcome::accepted: break;
+    }
+    out_.append_raw(as_bytes(upgrade.response()));
+    const auto* const chosen = find_subprotocol(upgrade.subprotocol());
+    auto pipelined = upgrade.take_pipelined();
+    opening_.reset();
+    out_.frame_with(websocket::frame_header);
+    set_engine(chosen->make);
+    if (!pipelined.empty()) {
+        feed({reinterpret_cast<std::uint8_t*>(pipelined.data()), pipelined.size()});
+    }
+}
+
+// MQTT begins with a CONNECT packet, 0x10; STOMP with a command or an empty line.
+void connection::sniff(std::span<std::uint8_t> bytes) {
+    const auto first = bytes.front();
+    if (first == 0x10) {
+        set_engine(mqtt::make_engine);
+    } else if (first == 'C' || first == 'S' || first == '\n' || first == '\r') {
+        set_engine(stomp::make_engine);
+    } else {
+        return vanish({.cause = close_cause::protocol_error, .detail = "neither an MQTT CONNECT nor a STOMP frame"});
+    }
+    engine_->on_bytes(bytes, shard_.now());
+}
+
+void connection::set_engine(std::unique_ptr<broker::engine> (*make)(const engine_context&, time_point)) {
+    engine_ = make({.route = shard_.core().route(),
+                    .sessions = shard_.core().sessions(),
+                    .out = out_,
+                    .bounds = shard_.bounds(),
+                    .new_client_id =
+                        [this] {
+                            const auto n = shard_.core().desk().next_id();
+                            return fmt::format("{}-{:x}", environment_.node_name, n);
+                        }},
+                   shard_.now());
+    phase_ = phase::open;
+    deadline_ = never;
+    auto& count = shard_.core().desk().count();
+    ++count.connections[static_cast<std::size_t>(engine_->kind())];
+    ++count.connections_opened[static_cast<std::size_t>(engine_->kind())];
+}
+
+// --- WebSocket frames ---
+
+void connection::on_data(byte_view piece, websocket::message_kind kind, bool begins, bool) {
+    if (phase_ != phase::open || engine_->closing()) return;
+    if (begins && kind == websocket::message_kind::text && !engine_->accepts_text()) {
+        const close_reason why{.cause = close_cause::unsupported_data,
+                               .detail = "a text message where this protocol needs binary ones"};
+        engine_->close(why, shard_.now());
+        out_.touch();
+        return;
+    }
+    engine_->on_bytes(piece, shard_.now());
+}
+
+void connection::on_ping(byte_view payload) {
+    if (close_sent_ || phase_ != phase::open) return;
+    if (out_.bytes() > out_.bytes_max() + control_frames_bytes_max) { // it pings and never reads
+        return engine_->close({.cause = close_cause::slow_consumer, .detail = "pings without reading"}, shard_.now());
+    }
+    websocket::append_pong(out_, payload);
+}
+
+void connection::on_pong(byte_view) {}
+
+void connection::on_close(std::uint16_t code, std::string_view) {
+    if (phase_ != phase::open) return;
+    // RFC 6455 §5.5.1: answer with the same code, then the connection ends. MQTT and STOMP say goodbye in their own
+    // words before; without them this is a lost connection to the engine.
+    begin_draining({.cause = close_cause::peer_gone, .detail = fmt::format("WebSocket close {}", code)},
+                   code == 1005 ? 1000 : code, "");
+}
+
+// --- the end of a turn ---
+
+void connection::end_of_turn(time_point now) {
+    out_.end_turn();
+    if (phase_ == phase::gone) return;
+    if (engine_ && phase_ == phase::open) {
+        if (const auto& reason = engine_->closing()) {
+            const auto code = websocket::close_code_of(reason->cause);
+            begin_draining(*reason, code, websocket::close_text_of(*reason));
+        }
+    }
+    if (!writing_ && !write()) return;
+    if (phase_ == phase::open && engine_ && limited_ && !out_.over_limit()) {
+        limited_ = false;
+        --shard_.core().desk().count().slow_consumers;
+        engine_->on_writable(now);
+    }
+    if (phase_ == phase::open && !limited_ && out_.over_limit()) {
+        limited_ = true;
+        ++shard_.core().desk().count().slow_consumers;
+    }
+    if (phase_ == phase::draining && out_.empty()) return finish_writing();
+    watch_ticket();
+    watch_deadline();
+    if (!reading_ && engine_ && !engine_->paused() && !shard_.congested()) wait_readable();
+}
+
+// False when the connection is gone.
+bool connection::write() {
+    std::array<byte_view, views_per_write> views;
+    while (!out_.empty()) {
+        const auto n = out_.gather(views);
+        std::array<asio::const_buffer, views_per_write> buffers;
+        for (std::size_t i = 0; i != n; ++i) buffers[i] = {views[i].data(), views[i].size()};
+        error_code ec;
+        const auto offered = std::span{buffers}.first(n);
+        const auto written = socket_.write_some(offered, ec);
+        if (ec == asio::error::would_block) {
+            wait_writable();
+            return true;
+        }
+        if (ec) {
+            vanish({.cause = close_cause::peer_gone, .detail = ec.message()});
+            return false;
+        }
+        shard_.core().desk().count().network_bytes_sent += written;
+        if (!out_.over_limit()) {
+            out_.consume(written);
+        } else {
+            out_.consume(written);
+            if (!out_.over_limit() && limited_) out_.touch(); // on_writable in the next round
+        }
+    }
+    return true;
+}
+
+void connection::wait_writable() {
+    writing_ = true;
+    last_progress_ = shard_.now();
+    watch_deadline();
+    socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](error_code ec) {
+        self->writing_ = false;
+        if (self->phase_ == phase::gone) return;
+        if (ec) return self->vanish({.cause = close_cause::peer_gone, .detail = ec.message()});
+        self->shard_.refresh_now();
+        self->out_.touch();
+    });
+}
+
+// --- closing ---
+
+void connection::close_frame(std::uint16_t code, std::string_view text) {
+    if (!framed() || close_sent_) return;
+    close_sent_ = true;
+    websocket::append_close(out_, code, text);
+}
+
+void connection::begin_draining(const close_reason& why, std::uint16_t code, std::string_view text) {
+    if (phase_ == phase::draining || phase_ == phase::gone) return;
+    close_frame(code, text);
+    why_ = why;
+    phase_ = phase::draining;
+    disconnect_engine();
+    deadline_ = shard_.now() + std::min<nanoseconds>(shard_.bounds().slow_consumer_timeout, seconds{5});
+    watch_deadline();
+    out_.touch();
+}
+
+void connection::finish_writing() {
+    if (half_closed_) return;
+    half_closed_ = true;
+    error_code ignored;
+    // Closing with unread input would reset the connection and lose what is still on its way to the peer: shut our side,
+    // read the rest away, close when the peer has.
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    deadline_ = shard_.now() + linger;
+    watch_deadline();
+    wait_readable();
+}
+
+void connection::vanish(const close_reason& why) {
+    if (phase_ == phase::gone) return;
+    if (phase_ != phase::draining) why_ = why;
+    phase_ = phase::gone;
+    disconnect_engine();
+    out_.clear();
+    error_code ignored;
+    socket_.close(ignored);
+    shard_.remove(*this);
+}
+
+void connection::disconnect_engine() {
+    if (!engine_) return;
+    auto& count = shard_.core().desk().count();
+    const auto kind = static_cast<std::size_t>(engine_->kind());
+    --count.connections[kind];
+    ++count.connections_closed[kind][static_cast<std::size_t>(why_.cause)];
+    if (limited_) --count.slow_consumers;
+    limited_ = false;
+    if (why_.cause != close_cause::normal && why_.cause != close_cause::peer_gone) {
+        const auto who = engine_->info();
+        spdlog::info("{} client {} on listener {} closed: {}{}{}", who.protocol,
+                     who.client_id.empty() ? "(not connected)" : who.client_id, info_.name, token(why_.cause),
+                     why_.detail.empty() ? "" : ": ", why_.detail);
+    }
+    engine_->on_disconnected(shard_.now());
+    engine_.reset();
+}
+
+// --- deadlines ---
+
+time_point connection::next_deadline() const {
+    auto at = deadline_;
+    if (engine_) at = std::min(at, engine_->next_deadline());
+    if (writing_) at = std::min(at, last_progress_ + shard_.bounds().slow_consumer_timeout);
+    const auto idle = shard_.bounds().idle_timeout;
+    if (framed() && phase_ == phase::open && idle.count() != 0) {
+        at = std::min(at, pinged_ ? last_read_ + idle : last_read_ + idle / 2);
+    }
+    return at;
+}
+
+void connection::watch_deadline() {
+    const auto at = next_deadline();
+    if (at >= watched_) return;
+    watched_ = at;
+    shard_.schedule_deadline(id_, at);
+}
+
+void connection::on_deadline(time_point now) {
+    watched_ = never;
+    if (phase_ == phase::gone) return;
+    if (deadline_ <= now) {
+        return vanish({.cause = phase_ == phase::opening ? close_cause::keepalive : why_.cause,
+                       .detail = "handshake took too long"});
+    }
+    if (writing_ && last_progress_ + shard_.bounds().slow_consumer_timeout <= now) {
+        return vanish({.cause = close_cause::slow_consumer, .detail = "took nothing of what it was sent"});
+    }
+    if (engine_ && engine_->next_deadline() <= now) {
+        engine_->on_deadline(now);
+        out_.touch();
+    }
+    const auto idle = shard_.bounds().idle_timeout;
+    if (framed() && phase_ == phase::open && idle.count() != 0) {
+        if (last_read_ + idle <= now) {
+            return vanish({.cause = close_cause::keepalive, .detail = "did not answer a WebSocket ping"});
+        }
+        if (!pinged_ && last_read_ + idle / 2 <= now) {
+            pinged_ = true;
+            websocket::append_ping(out_, {});
+        }
+    }
+    watch_deadline();
+}
+
+void connection::watch_ticket() {
+    if (waiting_for_ticket_ || !engine_ || engine_->awaiting() <= shard_.core().desk().durable_upto()) return;
+    waiting_for_ticket_ = true;
+    shard_.wait_for_ticket(id_);
+}
+
+// --- outside ---
+
+connection_summary connection::summary() const {
+    error_code ec;
+    const auto peer = socket_.remote_endpoint(ec);
+    return {.listener = info_.name,
+            .address = ec ? "" : fmt::format("{}:{}", peer.address().to_string(), peer.port()),
+            .transport = framed() ? "ws" : "tcp",
+            .connected_at = connected_at_,
+            .outbox_bytes = out_.bytes()};
+}
+
+connection_summary summary(const shard_connection& c) { return static_cast<const connection&>(c).summary(); }
+
+void open_connection(shard& on, tcp::socket socket, const listener_info& from, connection_environment& environment) {
+    if (environment.open.fetch_add(1, std::memory_order_relaxed) >= on.bounds().max_connections) {
+        environment.open.fetch_sub(1, std::memory_order_relaxed);
+        ++on.core().desk().count().connect_rejected[static_cast<std::size_t>(close_cause::overload)];
+        return; // the socket closes
+    }
+    auto made = std::make_shared<connection>(on, std::move(socket), from, environment);
+    on.add(made);
+    made->start();
+}
+
+} // namespace broker

@@ -1,0 +1,54 @@
+// connection: one socket: [handshake] → [WebSocket codec] → engine → outbox. Reads all there is, routes it, writes once
+// per turn.
+//
+// Phases: handshake (WebSocket listeners) or sniffing (tcp listeners) → open → draining (nothing is read into the engine
+// any more; what is owed is written, then the sending side is shut) → gone.
+#pragma once
+
+#include "core/close_reason.hpp"
+#include "protocols/engine.hpp"
+#include "shard/shard.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace broker {
+
+enum class listener_kind : std::uint8_t { websocket, mqtt, stomp, tcp };
+[[nodiscard]] std::string_view name(listener_kind kind); // the URL scheme: "ws", "mqtt", "stomp", "tcp"
+
+struct listener_info {
+    std::string name;
+    listener_kind kind = listener_kind::websocket;
+};
+
+// What connections of all shards share.
+struct connection_environment {
+    std::atomic<std::uint64_t> next_id{1};
+    std::atomic<std::size_t> open{0};
+    std::string node_name;
+};
+
+// What listings show beside the engine's own words.
+struct connection_summary {
+    std::string_view listener;
+    std::string address;
+    std::string_view transport;
+    time_point connected_at{};
+    std::size_t outbox_bytes = 0;
+};
+
+class connection;
+
+// Takes an accepted socket: the shard owns the connection from then on. Over max_connections it is closed at once.
+void open_connection(shard& on, boost::asio::ip::tcp::socket socket, const listener_info& from,
+                     connection_environment& environment);
+
+// The summary of a connection of a shard (every shard_connection is a connection).
+[[nodiscard]] connection_summary summary(const shard_connection& c);
+
+} // namespace broker

@@ -1,0 +1,106 @@
+#include "net/listener.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <sys/socket.h>
+
+namespace broker {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+namespace {
+
+constexpr auto pause_after_error = std::chrono::milliseconds{100};
+
+tcp::endpoint endpoint_of(const listener_address& at) {
+    boost::system::error_code ec;
+    const auto address = asio::ip::make_address(at.host == "localhost" ? "127.0.0.1" : at.host, ec);
+    if (ec) {
+        throw start_error{fmt::format("listener {}: {} is not an IP address; write 127.0.0.1, 0.0.0.0 or [::1]",
+                                      at.name, at.host)};
+    }
+    return {address, at.port};
+}
+
+[[noreturn]] void cannot_bind(const listener_address& at, const boost::system::error_code& ec) {
+    if (ec == asio::error::address_in_use) {
+        throw start_error{fmt::format("listener {}: {} is in use by another process; stop it (ss -ltnp 'sport = :{}') "
+                                      "or choose another port",
+                                      at.name, url(at), at.port)};
+    }
+    throw start_error{fmt::format("listener {}: cannot listen on {}: {}", at.name, url(at), ec.message())};
+}
+
+// One listening socket. `shared`: with SO_REUSEPORT.
+void open(tcp::acceptor& acceptor, const listener_address& at, bool shared) {
+    const auto endpoint = endpoint_of(at);
+    boost::system::error_code ec;
+    acceptor.open(endpoint.protocol(), ec);
+    if (!ec) acceptor.set_option(tcp::acceptor::reuse_address{true}, ec);
+    if (!ec && shared) {
+        const int on = 1;
+        if (::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) {
+            ec = {errno, boost::system::system_category()};
+        }
+    }
+    if (!ec) acceptor.bind(endpoint, ec);
+    if (!ec) acceptor.listen(tcp::acceptor::max_listen_connections, ec);
+    if (ec) cannot_bind(at, ec);
+}
+
+} // namespace
+
+std::string url(const listener_address& at) {
+    const bool v6 = at.host.find(':') != std::string::npos;
+    return fmt::format("{}://{}{}{}:{}", name(at.kind), v6 ? "[" : "", at.host, v6 ? "]" : "", at.port);
+}
+
+void probe(listener_address& at) {
+    asio::io_context io;
+    tcp::acceptor alone{io};
+    open(alone, at, false);
+    at.port = alone.local_endpoint().port();
+}
+
+listener::listener(shard& on, const listener_address& at, const listener_info& info,
+                   connection_environment& environment)
+    : shard_{on}, info_{info}, environment_{environment}, acceptor_{on.io()}, pause_{on.io()} {
+    open(acceptor_, at, true);
+    acceptor_.non_blocking(true);
+    accept();
+}
+
+listener::~listener() { *alive_ = false; }
+
+void listener::stop() {
+    boost::system::error_code ignored;
+    acceptor_.close(ignored);
+    pause_.cancel();
+}
+
+void listener::accept() {
+    acceptor_.async_wait(tcp::acceptor::wait_read, [this, alive = alive_](boost::system::error_code ec) {
+        if (ec || !*alive) return;
+        shard_.refresh_now();
+        // As many as wait, within reason: a connection storm must not starve the connected.
+        for (int i = 0; i != 64; ++i) {
+            tcp::socket socket{shard_.io()};
+            acceptor_.accept(socket, ec);
+            if (ec == asio::error::would_block || ec == asio::error::connection_aborted) break;
+            if (ec) { // out of descriptors: wait instead of spinning
+                spdlog::warn("listener {}: accept: {}", info_.name, ec.message());
+                pause_.expires_after(pause_after_error);
+                pause_.async_wait([this, alive](boost::system::error_code stopped) {
+                    if (!stopped && *alive) accept();
+                });
+                return;
+            }
+            open_connection(shard_, std::move(socket), info_, environment_);
+        }
+        accept();
+    });
+}
+
+} // namespace broker

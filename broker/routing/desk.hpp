@@ -1,0 +1,97 @@
+// shard_desk: what one shard's router, sessions and queues work with: its number, its open store batch, its outgoing
+// mail, its counters. One per shard, used by its thread only; what is shared by all shards is referenced.
+#pragma once
+
+#include "core/counters.hpp"
+#include "core/limits.hpp"
+#include "routing/mail.hpp"
+#include "storage/store.hpp"
+
+#include <atomic>
+#include <vector>
+
+namespace broker {
+
+// Ids for messages, sessions and queues: process-wide, monotone, never repeating across restarts. The upper bound of
+// what may be handed out is in the store before it is reached: a lease, extended long before it is used up.
+class id_source {
+public:
+    static constexpr std::uint64_t lease_step = 1ULL << 24;
+
+    // `next`: the stored lease of the last process; the caller has stored next + lease_step.
+    explicit id_source(std::uint64_t next) : next_{next}, extend_at_{next + lease_step / 2} {}
+
+    struct drawn {
+        std::uint64_t id = 0;
+        std::uint64_t new_lease = 0; // non-zero: the caller stores this lease with its batch
+    };
+    [[nodiscard]] drawn draw() {
+        const auto id = next_.fetch_add(1, std::memory_order_relaxed);
+        auto bound = extend_at_.load(std::memory_order_relaxed);
+        if (id < bound) return {id, 0};
+        if (!extend_at_.compare_exchange_strong(bound, bound + lease_step / 2)) return {id, 0};
+        return {id, bound + lease_step / 2 + lease_step};
+    }
+
+private:
+    std::atomic<std::uint64_t> next_;
+    std::atomic<std::uint64_t> extend_at_;
+};
+
+class shard_desk {
+public:
+    shard_desk(shard_index self, std::size_t shards, const limits& bounds, storage::store& store, id_source& ids,
+               storage::durability level)
+        : self_{self}, bounds_{&bounds}, store_{&store}, ids_{&ids}, level_{level}, out_(shards) {}
+
+    [[nodiscard]] std::uint16_t self() const { return self_.value(); }
+    [[nodiscard]] std::size_t shards() const { return out_.size(); }
+    [[nodiscard]] const limits& bounds() const { return *bounds_; }
+    [[nodiscard]] counters& count() { return counters_; }
+    [[nodiscard]] std::uint64_t next_id();
+
+    // --- the store ---
+    [[nodiscard]] storage::batch& open() { return open_; } // this turn's operations
+    void require(bool persistent) {                         // this turn's operations must be as durable as configured
+        open_.require(persistent ? level_ : std::min(level_, storage::durability::async));
+    }
+    // The ticket of what open() holds.
+    [[nodiscard]] ticket open_ticket() const { return ticket{submitted_.value() + 1}; }
+    [[nodiscard]] ticket durable_upto() const { return durable_; }
+    [[nodiscard]] bool store_failed() const { return failed_; }
+    void load(const storage::load_request& request) { loads_.push_back(request); }
+    void submit();                                     // end of turn: before mail is posted
+    void completed(ticket upto, bool failed) {
+        durable_ = std::max(durable_, upto);
+        failed_ = failed;
+    }
+    [[nodiscard]] std::size_t store_pending_bytes() const { return store_->pending_bytes(); }
+
+    // A session waits for a ticket (QoS 2 deliveries whose handle must be on disk first).
+    struct waiter {
+        ticket at;
+        slot* who = nullptr;
+    };
+    [[nodiscard]] std::vector<waiter>& waiters() { return waiters_; }
+
+    // --- mail ---
+    void send(std::uint16_t to, mail m) { out_[to].push_back(std::move(m)); }
+    [[nodiscard]] std::vector<mail>& outgoing(std::size_t to) { return out_[to]; }
+
+private:
+    shard_index self_;
+    const limits* bounds_;
+    storage::store* store_;
+    id_source* ids_;
+    storage::durability level_;
+    storage::batch open_;
+    std::vector<storage::load_request> loads_;
+    ticket submitted_;
+    ticket durable_;
+    bool failed_ = false;
+    counters counters_;
+    std::vector<waiter> waiters_;
+    std::vector<std::vector<mail>> out_;
+};
+
+} // namespace broker

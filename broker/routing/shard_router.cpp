@@ -1,0 +1,267 @@
+#include "routing/shard_router.hpp"
+
+#include "storage/keys.hpp"
+#include "storage/records.hpp"
+
+#include <algorithm>
+
+namespace broker {
+
+using storage::column;
+
+shard_router::shard_router(shard_desk& desk, topic_trie& trie, retained& kept, shard_sessions& sessions,
+                           queue_table& queues)
+    : desk_{desk}, trie_{trie}, retained_{kept}, sessions_{sessions}, queues_{queues}, per_shard_(desk.shards()) {}
+
+// --- publish ---
+
+routed shard_router::publish(message_ptr m, time_point now) {
+    m->assign_id(message_id{desk_.next_id()});
+    if (const auto name = queue_name(m->topic())) return publish_to_queue(m, *name);
+
+    matched_.clear();
+    trie_.match(shard_index{desk_.self()}, m->topic(), matched_);
+    const auto stored = choose_receivers(*m);
+    if (desk_.store_failed() && (stored != 0 || m->retain())) return {.refused = refusal::storage_failed};
+    if (m->retain()) {
+        if (const auto refused = keep(m); refused != refusal::none) return {.refused = refused};
+    }
+    if (stored != 0) put_entries(m, stored);
+
+    const bool shared_record = stored > 1;
+    for (const auto& t : targets_) {
+        const bool retain = t.options.retain_as_published && m->retain(); // [MQTT-3.3.1-12, -13]
+        if (t.shard == desk_.self()) {
+            entry e{.message = m,
+                    .level = t.level,
+                    .retain = retain,
+                    .stored = t.stored,
+                    .shared_record = t.stored && shared_record};
+            if (t.identifiers != 0) {
+                const auto first = identifiers_.begin() + t.identifiers_at;
+                e.identifiers.assign(first, first + t.identifiers);
+            }
+            sessions_.deliver_to(*t.to, std::move(e), now);
+            continue;
+        }
+        auto& batch = per_shard_[t.shard];
+        batch.to.push_back({.to = t.to,
+                            .level = t.level,
+                            .retain = retain,
+                            .stored = t.stored,
+                            .shared_record = t.stored && shared_record,
+                            .identifiers = t.identifiers});
+        for (std::size_t i = 0; i != t.identifiers; ++i) {
+            batch.identifiers.push_back(identifiers_[t.identifiers_at + i]);
+        }
+    }
+    for (std::size_t to = 0; to != per_shard_.size(); ++to) {
+        if (per_shard_[to].to.empty()) continue;
+        per_shard_[to].message = m;
+        desk_.send(static_cast<std::uint16_t>(to), std::exchange(per_shard_[to], {}));
+    }
+    routed done{.matched = !targets_.empty()};
+    if (stored != 0 || m->retain()) {
+        desk_.require(m->persistent());
+        done.durable_at = desk_.open_ticket();
+    }
+    if (!done.matched) desk_.count().drop(drop_reason::no_subscriber);
+    return done;
+}
+
+// Fills targets_ and returns how many of them are stored.
+std::size_t shard_router::choose_receivers(const message& m) {
+    targets_.clear();
+    identifiers_.clear();
+    std::size_t stored = 0;
+    if (matched_.nodes > 1 && matched_.found.size() > 1) merge_overlapping();
+    for (const auto& f : matched_.found) {
+        if (f.options.no_local && f.to->id == m.publisher()) { // [MQTT-3.8.3-3]
+            desk_.count().drop(drop_reason::no_local);
+            continue;
+        }
+        target t{.to = f.to, .options = f.options};
+        // Entries merged for one slot follow each other, the strongest first; its options rule.
+        if (!targets_.empty() && targets_.back().to == f.to) {
+            auto& same = targets_.back();
+            same.options.retain_as_published |= f.options.retain_as_published;
+            if (f.options.identifier != 0) {
+                if (same.identifiers == 0) same.identifiers_at = static_cast<std::uint32_t>(identifiers_.size());
+                identifiers_.push_back(f.options.identifier);
+                ++same.identifiers;
+            }
+            continue;
+        }
+        if (f.options.identifier != 0) {
+            t.identifiers_at = static_cast<std::uint32_t>(identifiers_.size());
+            t.identifiers = 1;
+            identifiers_.push_back(f.options.identifier);
+        }
+        t.level = std::min(m.level(), f.options.maximum_qos);
+        t.stored = t.level != qos::at_most_once && f.to->durable.load(std::memory_order_relaxed);
+        t.shard = f.to->owner.load(std::memory_order_acquire);
+        if (t.stored) ++stored;
+        targets_.push_back(t);
+    }
+    return stored;
+}
+
+// One copy per session however many of its filters match: at the highest QoS, with all identifiers [MQTT-3.3.4-2..4].
+void shard_router::merge_overlapping() {
+    std::ranges::sort(matched_.found, [](const trie_match& a, const trie_match& b) {
+        if (a.to != b.to) return std::less<>{}(a.to, b.to);
+        return a.options.maximum_qos > b.options.maximum_qos;
+    });
+}
+
+void shard_router::put_entries(const message_ptr& m, std::size_t stored) {
+    const auto& body = m->fields();
+    if (stored > 1) {
+        record_.clear();
+        storage::encode_message(body, record_);
+        desk_.open().put(column::messages, storage::message_key(m->id()), record_);
+        m->set_stored_entries(static_cast<std::uint32_t>(stored));
+    }
+    for (const auto& t : targets_) {
+        if (!t.stored) continue;
+        record_.clear();
+        const auto ids = std::span{identifiers_}.subspan(t.identifiers_at, t.identifiers);
+        storage::encode_entry({.level = t.level,
+                               .retain = t.options.retain_as_published && m->retain(),
+                               .identifiers = {ids.begin(), ids.end()}},
+                              stored > 1 ? nullptr : &body, record_);
+        desk_.open().put(column::entries, storage::entry_key(t.to->id, m->id()), record_);
+    }
+}
+
+refusal shard_router::keep(const message_ptr& m) {
+    if (m->payload().empty()) { // [MQTT-3.3.1-6]
+        if (retained_.erase(m->topic())) desk_.open().erase(column::retained, storage::retained_key(m->topic()));
+        return refusal::none;
+    }
+    switch (retained_.set(m)) {
+    case retained::outcome::stored:
+    case retained::outcome::replaced: break;
+    case retained::outcome::refused_count:
+    case retained::outcome::refused_bytes: return refusal::quota_exceeded;
+    }
+    record_.clear();
+    storage::encode_message(m->fields(), record_);
+    desk_.open().put(column::retained, storage::retained_key(m->topic()), record_);
+    return refusal::none;
+}
+
+// --- queues ---
+
+queue_slot* shard_router::queue_of(std::string_view name) {
+    const auto found = queues_.find_or_create(name, [this] { return session_id{desk_.next_id()}; });
+    if (found.created) {
+        record_.clear();
+        storage::encode_queue({.name = std::string{name}}, record_);
+        desk_.open().put(column::queues, storage::queue_key(found.slot->id), record_);
+        desk_.require(true);
+    }
+    return found.slot;
+}
+
+routed shard_router::publish_to_queue(const message_ptr& m, std::string_view name) {
+    if (desk_.store_failed()) return {.refused = refusal::storage_failed};
+    auto* const q = queue_of(name);
+    const auto& bounds = desk_.bounds();
+    if (q == nullptr || q->messages.load(std::memory_order_relaxed) >= bounds.queue_messages_max ||
+        q->bytes.load(std::memory_order_relaxed) >= bounds.queue_bytes_max) {
+        desk_.count().drop(drop_reason::queue_full);
+        return {.refused = refusal::quota_exceeded};
+    }
+    q->messages.fetch_add(1, std::memory_order_relaxed);
+    q->bytes.fetch_add(m->footprint(), std::memory_order_relaxed);
+
+    const auto body = m->fields();
+    record_.clear();
+    storage::encode_entry({.level = qos::at_least_once}, &body, record_);
+    desk_.open().put(column::entries, storage::entry_key(q->id, m->id()), record_);
+    desk_.require(m->persistent());
+    desk_.send(q->owner, queue_arrival{.queue = q,
+                                       .value = {.message = m, .level = qos::at_least_once, .stored = true}});
+    return {.durable_at = desk_.open_ticket(), .matched = true};
+}
+
+// --- subscriptions ---
+
+router::subscribed shard_router::subscribe(session& s, const topic_filter& filter, const subscription_options& options,
+                                           time_point) {
+    const auto known = s.subscriptions_.find(filter.text());
+    const bool existed = known != s.subscriptions_.end();
+    if (!existed && s.subscriptions_.size() >= desk_.bounds().max_subscriptions_per_client) {
+        return {.refused = refusal::quota_exceeded};
+    }
+    if (s.durable() && desk_.store_failed()) return {.refused = refusal::storage_failed};
+    if (filter.what() == topic_filter::kind::queue) {
+        auto* const q = queue_of(filter.queue());
+        if (q == nullptr) return {.refused = refusal::quota_exceeded};
+        s.has_queues_ = true;
+        desk_.send(q->owner, queue_join{.queue = q,
+                                        .who = {.who = s.slot_,
+                                                .identifier = options.identifier,
+                                                .maximum_qos = options.maximum_qos,
+                                                .credit_max = s.window_}});
+    } else {
+        (void)trie_.insert(filter, *s.slot_, options);
+    }
+    if (existed) {
+        known->second = options;
+    } else {
+        s.subscriptions_.emplace(filter.text(), options);
+    }
+    subscribed done{.existed = existed};
+    if (s.durable()) {
+        record_.clear();
+        storage::encode_subscription({.options = options}, record_);
+        desk_.open().put(column::subscriptions, storage::subscription_key(s.id(), filter.text()), record_);
+        desk_.require(true);
+        done.durable_at = desk_.open_ticket();
+    }
+    return done;
+}
+
+router::unsubscribed shard_router::unsubscribe(session& s, const topic_filter& filter, time_point) {
+    if (s.subscriptions_.erase(filter.text()) == 0) return {};
+    if (filter.what() == topic_filter::kind::queue) {
+        auto* const q = queues_.find(filter.queue());
+        if (q != nullptr) desk_.send(q->owner, queue_leave{.queue = q, .who = s.slot_});
+    } else {
+        (void)trie_.erase(filter, *s.slot_);
+    }
+    unsubscribed done{.existed = true};
+    if (s.durable()) {
+        desk_.open().erase(column::subscriptions, storage::subscription_key(s.id(), filter.text()));
+        desk_.require(true);
+        done.durable_at = desk_.open_ticket();
+    }
+    return done;
+}
+
+void shard_router::send_retained(session& s, const topic_filter& filter, const subscription_options& options,
+                                 time_point now) {
+    std::vector<message_ptr> found;
+    retained_.match(filter.pattern(), now, found);
+    for (auto& m : found) {
+        entry e{.message = std::move(m), .retain = true};
+        e.level = std::min(e.message->level(), options.maximum_qos);
+        if (options.identifier != 0) e.identifiers.push_back(options.identifier);
+        if (e.level != qos::at_most_once && s.durable()) {
+            // A copy with an id of its own: entries are keyed by it, and the original may be owed as well.
+            auto body = e.message->fields();
+            body.id = message_id{desk_.next_id()};
+            e.message = make_message(body);
+            e.stored = true;
+            record_.clear();
+            storage::encode_entry({.level = e.level, .retain = true, .identifiers = e.identifiers}, &body, record_);
+            desk_.open().put(column::entries, storage::entry_key(s.id(), body.id), record_);
+            desk_.require(body.persistent);
+        }
+        s.enqueue(std::move(e), now);
+    }
+}
+
+} // namespace broker

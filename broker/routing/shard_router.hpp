@@ -1,0 +1,58 @@
+// shard_router: match, store, deliver, hand over, for one shard.
+#pragma once
+
+#include "routing/desk.hpp"
+#include "routing/retained.hpp"
+#include "routing/router.hpp"
+#include "routing/topic_trie.hpp"
+#include "session/shard_sessions.hpp"
+
+namespace broker {
+
+class shard_router final : public router {
+public:
+    shard_router(shard_desk& desk, topic_trie& trie, retained& kept, shard_sessions& sessions, queue_table& queues);
+
+    [[nodiscard]] routed publish(message_ptr m, time_point now) override;
+    [[nodiscard]] subscribed subscribe(session& s, const topic_filter& filter, const subscription_options& options,
+                                       time_point now) override;
+    [[nodiscard]] unsubscribed unsubscribe(session& s, const topic_filter& filter, time_point now) override;
+    void send_retained(session& s, const topic_filter& filter, const subscription_options& options,
+                       time_point now) override;
+    [[nodiscard]] ticket durable_upto() const override { return desk_.durable_upto(); }
+    [[nodiscard]] counters& count() override { return desk_.count(); }
+
+private:
+    [[nodiscard]] routed publish_to_queue(const message_ptr& m, std::string_view name);
+    [[nodiscard]] refusal keep(const message_ptr& m);
+    [[nodiscard]] queue_slot* queue_of(std::string_view name);
+    void merge_overlapping();
+    std::size_t choose_receivers(const message& m);
+    void put_entries(const message_ptr& m, std::size_t stored);
+
+    // One match, seen as a receiver of this publication.
+    struct target {
+        slot* to = nullptr;
+        subscription_options options{};
+        std::uint32_t identifiers_at = 0; // into identifiers_
+        std::uint16_t identifiers = 0;
+        std::uint16_t shard = 0;
+        qos level{};
+        bool stored = false;
+    };
+
+    shard_desk& desk_;
+    topic_trie& trie_;
+    retained& retained_;
+    shard_sessions& sessions_;
+    queue_table& queues_;
+    // Scratch, kept for its capacity.
+    match_set matched_;
+    std::vector<target> targets_;
+    std::vector<std::uint32_t> identifiers_;
+    std::vector<topic_mail> per_shard_;
+    std::string record_;
+    std::string key_;
+};
+
+} // namespace broker

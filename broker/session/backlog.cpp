@@ -1,0 +1,95 @@
+#include "session/backlog.hpp"
+
+#include "core/assert.hpp"
+#include "storage/keys.hpp"
+#include "storage/records.hpp"
+
+#include <algorithm>
+
+namespace broker {
+
+namespace {
+
+// One load: enough to keep a fast receiver busy for a turn of the store.
+constexpr std::size_t load_messages_max = 512;
+constexpr std::size_t load_bytes_max = 1024 * 1024;
+
+} // namespace
+
+void backlog::spill(message_id id, std::size_t bytes) {
+    ++spilled_;
+    spilled_bytes_ += bytes;
+    if (loading_) {
+        ++spilled_since_load_;
+        since_load_from_ = std::min(since_load_from_, id);
+    } else {
+        spill_from_ = std::min(spill_from_, id);
+    }
+}
+
+void backlog::push_back(entry e) {
+    const auto size = e.message->footprint();
+    const bool full = head_.size() >= memory_messages_max_ || bytes_ + size > memory_bytes_max_;
+    if (e.stored && (spilled_ != 0 || (full && !head_.empty()))) return spill(e.message->id(), size);
+    bytes_ += size;
+    head_.push_back(std::move(e));
+}
+
+void backlog::push_front(entry e) {
+    bytes_ += e.message->footprint();
+    head_.push_front(std::move(e));
+}
+
+entry backlog::pop_front() {
+    BROKER_DEBUG_ASSERT(!head_.empty());
+    auto taken = std::move(head_.front());
+    head_.pop_front();
+    bytes_ -= taken.message->footprint();
+    return taken;
+}
+
+void backlog::spill_all() {
+    while (!head_.empty()) {
+        const auto e = pop_front();
+        if (e.stored) spill(e.message->id(), e.message->footprint());
+    }
+    last_load_.clear();
+}
+
+void backlog::assume_stored() {
+    spilled_ = std::max<std::size_t>(spilled_, 1);
+    spill_from_ = message_id{0};
+}
+
+void backlog::clear() { *this = backlog{memory_messages_max_, memory_bytes_max_}; }
+
+storage::load_request backlog::start_load(session_id of) {
+    loading_ = true;
+    spilled_since_load_ = 0;
+    since_load_from_ = message_id{~0ULL};
+    return {.of = of, .from = spill_from_, .messages_max = load_messages_max, .bytes_max = load_bytes_max};
+}
+
+bool backlog::announced_late(message_id id) const { return std::ranges::binary_search(last_load_, id); }
+
+std::optional<backlog::loaded_entry> backlog::decode(const std::pair<std::string, std::string>& row,
+                                                     const std::optional<std::string>& shared) {
+    const auto key = storage::decode_entry_key(row.first);
+    const auto record = storage::decode_entry(row.second);
+    if (!key || !record) return std::nullopt;
+    const auto body = shared ? storage::decode_message(*shared) : storage::decode_message(record->inline_message);
+    if (!body) return std::nullopt;
+    auto fields = *body;
+    fields.id = key->message;
+    return loaded_entry{.value = {.message = make_message(fields),
+                                  .level = record->level,
+                                  .retain = record->retain,
+                                  .stored = true,
+                                  .shared_record = false, // the sweep after start-up erases shared records
+                                  .redelivery_count = record->redelivery_count,
+                                  .from = nullptr,
+                                  .identifiers = record->identifiers},
+                        .id = key->message};
+}
+
+} // namespace broker

@@ -1,0 +1,125 @@
+// backlog: what a session or a queue owes and has not handed over, oldest first: a bounded head in memory, the rest in
+// the store ("spilled"), read back in pieces when the head has drained.
+//
+// Invariants
+// 1. While anything is spilled, new stored entries are spilled too, so order holds.
+// 2. A load sees every batch submitted before it (storage/store.hpp). An entry that a load brought before its
+//    announcement arrived is not announced twice: ids of the last load are remembered.
+// 3. Entries that are not stored never spill; the owner bounds them.
+#pragma once
+
+#include "core/limits.hpp"
+#include "core/message.hpp"
+#include "storage/store.hpp"
+
+#include <boost/container/deque.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+namespace broker {
+
+struct queue_slot;
+
+// One message one receiver is owed.
+struct entry {
+    message_ptr message{};
+    qos level{};
+    bool retain = false;
+    bool stored = false;        // has an entry in the store
+    bool shared_record = false; // which refers to a `messages` record counted by message::drop_stored_entry
+    std::uint32_t redelivery_count = 0;
+    queue_slot* from = nullptr; // taken from this queue, which is told how it ends
+    std::vector<std::uint32_t> identifiers{};
+};
+
+class backlog {
+public:
+    // `memory_*`: what is kept in memory of stored entries.
+    backlog(std::size_t memory_messages_max, std::size_t memory_bytes_max)
+        : memory_messages_max_{memory_messages_max}, memory_bytes_max_{memory_bytes_max} {}
+
+    [[nodiscard]] bool empty() const { return head_.empty() && spilled_ == 0; }
+    [[nodiscard]] std::size_t size() const { return head_.size() + spilled_; } // a lower bound right after a restart
+    [[nodiscard]] std::size_t bytes() const { return bytes_ + spilled_bytes_; }
+    [[nodiscard]] bool head_ready() const { return !head_.empty(); }
+    [[nodiscard]] entry& front() { return head_.front(); }
+    using entries = boost::container::deque<entry>; // allocates nothing while empty
+    [[nodiscard]] const entries& head() const { return head_; }
+
+    void push_back(entry e);  // spills when stored and the head is full or something is spilled already
+    void push_front(entry e); // always in memory: it was handed over before
+    entry pop_front();        // head_ready()
+
+    void spill_all();                 // every stored entry leaves memory; the others are dropped
+    void assume_stored();             // after a restart: the store may hold entries of ours
+    void clear();
+
+    // True when the head is drained, something is spilled, and no load is under way.
+    [[nodiscard]] bool wants_load() const { return head_.empty() && spilled_ != 0 && !loading_; }
+    [[nodiscard]] storage::load_request start_load(session_id of);
+    // The answer. `known(id)`: the entry is being handed over already. Undecodable rows are skipped and counted.
+    template <class Known>
+    std::size_t finish_load(const storage::loaded_rows& rows, Known known);
+    void cancel_load() { loading_ = false; } // the owner moved to another shard; its answer is ignored
+
+    // Was this entry brought by the last load already?
+    [[nodiscard]] bool announced_late(message_id id) const;
+
+private:
+    struct loaded_entry {
+        entry value{};
+        message_id id;
+    };
+    static std::optional<loaded_entry> decode(const std::pair<std::string, std::string>& row,
+                                              const std::optional<std::string>& shared);
+    void spill(message_id id, std::size_t bytes);
+
+    entries head_;
+    std::size_t bytes_ = 0;
+    std::size_t spilled_ = 0;
+    std::size_t spilled_bytes_ = 0;
+    std::size_t spilled_since_load_ = 0;
+    message_id spill_from_{~0ULL};
+    message_id since_load_from_{~0ULL};
+    std::vector<message_id> last_load_; // sorted
+    bool loading_ = false;
+    std::size_t memory_messages_max_;
+    std::size_t memory_bytes_max_;
+};
+
+template <class Known>
+std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) {
+    if (!loading_) return 0;
+    loading_ = false;
+    std::size_t damaged = 0;
+    last_load_.clear();
+    message_id last{0};
+    for (std::size_t i = 0; i != rows.entries.size(); ++i) {
+        auto loaded = decode(rows.entries[i], rows.messages[i]);
+        if (!loaded) {
+            ++damaged;
+            continue;
+        }
+        last = std::max(last, loaded->id);
+        last_load_.push_back(loaded->id);
+        if (known(loaded->id)) continue;
+        bytes_ += loaded->value.message->footprint();
+        head_.push_back(std::move(loaded->value));
+    }
+    if (rows.more) {
+        const auto taken = rows.entries.size();
+        spilled_ = spilled_ > taken ? spilled_ - taken : 1;
+        spill_from_ = std::min(message_id{last.value() + 1}, since_load_from_);
+    } else {
+        spilled_ = spilled_since_load_;
+        spill_from_ = since_load_from_;
+        if (spilled_ == 0) spilled_bytes_ = 0;
+    }
+    spilled_since_load_ = 0;
+    since_load_from_ = message_id{~0ULL};
+    return damaged;
+}
+
+} // namespace broker

@@ -1,0 +1,366 @@
+#include "session/session.hpp"
+
+#include "core/assert.hpp"
+#include "routing/desk.hpp"
+#include "storage/keys.hpp"
+#include "storage/records.hpp"
+
+#include <algorithm>
+
+namespace broker {
+
+using storage::column;
+
+session::session(slot& handle, shard_desk& desk)
+    : slot_{&handle}, desk_{&desk},
+      backlog_{desk.bounds().session_memory_messages_max, desk.bounds().session_memory_bytes_max} {}
+
+// --- entries in ---
+
+void session::enqueue(entry e, time_point now) {
+    if (e.message->expired(now)) return drop(e, drop_reason::expired);
+    if (e.level == qos::at_most_once) {
+        if (!online()) return drop(e, drop_reason::disconnected);
+        return subscriber_->deliver({.message = e.message,
+                                     .level = e.level,
+                                     .retain = e.retain,
+                                     .subscription_identifiers = e.identifiers},
+                                    now);
+    }
+    if (e.stored && backlog_.announced_late(e.message->id())) return;
+    if (online() && backlog_.empty() && in_flight_ < window_ && subscriber_->has_room()) {
+        return hand_over(std::move(e), now);
+    }
+    if (!online() && !durable()) return drop(e, drop_reason::disconnected);
+
+    const auto& bounds = desk_->bounds();
+    if (backlog_.size() >= bounds.session_queue_messages_max || backlog_.bytes() >= bounds.session_queue_bytes_max) {
+        // Policy drop-oldest; what is spilled cannot be reached without reading it, so then the newest goes.
+        if (!backlog_.head_ready()) return drop(e, drop_reason::queue_full);
+        drop(backlog_.pop_front(), drop_reason::queue_full);
+    }
+    backlog_.push_back(std::move(e));
+    if (!online()) backlog_.spill_all();
+}
+
+void session::take(entry e, time_point now) {
+    if (!online()) return return_to_queue(e, queue_outcome::returned);
+    if (e.message->expired(now)) {
+        desk_->count().drop(drop_reason::expired);
+        erase_stored(e);
+        return return_to_queue(e, queue_outcome::accepted);
+    }
+    if (backlog_.empty() && in_flight_ < window_ && subscriber_->has_room()) return hand_over(std::move(e), now);
+    e.stored = false; // the store's entry belongs to the queue: it must not spill into this session's backlog
+    backlog_.push_back(std::move(e));
+}
+
+void session::hand_over(entry e, time_point now) {
+    if (e.level == qos::at_most_once) { // from a queue: handing over is the acknowledgement
+        send({.value = e}, e.redelivery_count != 0, now);
+        erase_stored(e);
+        return return_to_queue(e, queue_outcome::accepted);
+    }
+    outstanding_entry o{.value = std::move(e), .handle = 0};
+    bool again = o.value.redelivery_count != 0;
+    if (const auto it = stored_handles_.find(o.value.message->id()); it != stored_handles_.end()) {
+        o.handle = it->second.first; // it was sent with this handle before a restart [MQTT-4.4.0-1]
+        stored_handles_.erase(it);
+        again = true;
+    } else {
+        o.handle = next_handle();
+        if (o.value.level == qos::exactly_once && durable() && o.value.from == nullptr) {
+            record_handle(o);
+            o.at = outstanding_entry::phase::committing;
+        }
+    }
+    ++in_flight_;
+    outstanding_.push_back(std::move(o));
+    if (outstanding_.back().at == outstanding_entry::phase::sent) send(outstanding_.back(), again, now);
+}
+
+void session::send(const outstanding_entry& o, bool again, time_point now) {
+    subscriber_->deliver({.message = o.value.message,
+                          .level = o.value.level,
+                          .retain = o.value.retain,
+                          .redelivered = again,
+                          .redelivery_count = o.value.redelivery_count,
+                          .handle = o.handle,
+                          .subscription_identifiers = o.value.identifiers},
+                         now);
+}
+
+void session::record_handle(outstanding_entry& o) {
+    std::string value;
+    const bool released = o.at == outstanding_entry::phase::released;
+    storage::encode_outbound_qos2({.handle = o.handle, .released = released, .level = o.value.level}, value);
+    desk_->open().put(column::outbound_qos2, storage::outbound_qos2_key(id(), o.value.message->id()), value);
+    desk_->require(o.value.message->persistent());
+    o.durable_at = desk_->open_ticket();
+    desk_->waiters().push_back({.at = o.durable_at, .who = slot_});
+}
+
+std::uint16_t session::next_handle() {
+    const auto taken = [this](std::uint16_t handle) {
+        return find(handle) != outstanding_.end() ||
+               std::ranges::any_of(stored_handles_, [&](const auto& h) { return h.second.first == handle; });
+    };
+    do {
+        ++last_handle_;
+    } while (last_handle_ == 0 || taken(last_handle_));
+    return last_handle_;
+}
+
+session::window_queue::iterator session::find(std::uint16_t handle) {
+    return std::ranges::find(outstanding_, handle, &outstanding_entry::handle);
+}
+
+bool session::is_outstanding(std::uint16_t handle) const {
+    return std::ranges::find(outstanding_, handle, &outstanding_entry::handle) != outstanding_.end();
+}
+
+bool session::knows(message_id id) const {
+    const auto same = [id](const message_ptr& m) { return m && m->id() == id; };
+    return std::ranges::any_of(outstanding_, [&](const auto& o) { return same(o.value.message); }) ||
+           (!backlog_.head().empty() && backlog_.head().back().message->id() >= id &&
+            std::ranges::any_of(backlog_.head(), [&](const auto& e) { return same(e.message); }));
+}
+
+// --- entries out ---
+
+void session::pump(time_point now) {
+    if (!online()) return;
+    // First what an earlier connection had: in its order, with its handles [MQTT-4.4.0-1].
+    if (in_flight_ < outstanding_.size()) {
+        for (auto& o : outstanding_) {
+            if (o.at != outstanding_entry::phase::resend && !o.release_again) continue;
+            if (in_flight_ >= window_ || !subscriber_->has_room()) return;
+            // "released" must be on disk before the receiver is told; committed() comes back here.
+            if (o.release_again && o.durable_at > desk_->durable_upto()) return;
+            ++in_flight_;
+            if (o.release_again) {
+                o.release_again = false;
+                subscriber_->release(o.handle, now);
+            } else {
+                o.at = outstanding_entry::phase::sent;
+                send(o, true, now);
+            }
+        }
+    }
+    while (in_flight_ < window_ && backlog_.head_ready() && subscriber_->has_room()) {
+        auto e = backlog_.pop_front();
+        if (!e.message->expired(now)) {
+            hand_over(std::move(e), now);
+        } else if (e.from != nullptr) {
+            desk_->count().drop(drop_reason::expired);
+            erase_stored(e);
+            return_to_queue(e, queue_outcome::accepted);
+        } else {
+            drop(e, drop_reason::expired);
+        }
+    }
+    if (backlog_.wants_load()) desk_->load(backlog_.start_load(id()));
+}
+
+void session::loaded(const storage::loaded_rows& rows, time_point now) {
+    // A row that cannot be decoded stays on disk for inspection; the others go on.
+    const auto damaged = backlog_.finish_load(rows, [this](message_id m) { return knows(m); });
+    desk_->count().drop(drop_reason::storage, damaged);
+    if (online()) {
+        pump(now);
+    } else {
+        backlog_.spill_all();
+    }
+}
+
+void session::committed(ticket upto, time_point now) {
+    if (!online()) return;
+    for (auto& o : outstanding_) {
+        if (o.at != outstanding_entry::phase::committing || o.durable_at > upto) continue;
+        o.at = outstanding_entry::phase::sent;
+        send(o, o.value.redelivery_count != 0, now);
+    }
+    pump(now);
+}
+
+std::optional<ticket> session::settle(std::uint16_t handle, settlement how, time_point now) {
+    const auto it = find(handle);
+    if (it == outstanding_.end() || it->at == outstanding_entry::phase::committing) return std::nullopt;
+    auto done = std::move(*it);
+    outstanding_.erase(it);
+    if (done.at != outstanding_entry::phase::resend && !done.release_again) --in_flight_;
+
+    ticket at;
+    if (done.value.level == qos::exactly_once && durable() && done.value.from == nullptr) {
+        desk_->open().erase(column::outbound_qos2,
+                            storage::outbound_qos2_key(id(), done.value.message ? done.value.message->id() : message_id{}));
+        desk_->require(true);
+        at = desk_->open_ticket();
+    }
+    auto& e = done.value;
+    if (how == settlement::requeue && e.from == nullptr && e.message) {
+        if (++e.redelivery_count > desk_->bounds().max_deliveries) {
+            drop(e, drop_reason::queue_full);
+        } else {
+            backlog_.push_front(std::move(e));
+        }
+    } else if (e.message) {
+        if (how == settlement::accepted && (e.stored || e.from != nullptr)) {
+            erase_stored(e);
+            at = desk_->open_ticket();
+        } else if (how == settlement::reject && e.from == nullptr) {
+            erase_stored(e);
+            at = desk_->open_ticket();
+        }
+        return_to_queue(e, how == settlement::accepted  ? queue_outcome::accepted
+                           : how == settlement::requeue ? queue_outcome::requeue
+                                                        : queue_outcome::reject);
+    }
+    pump(now);
+    return at;
+}
+
+std::optional<ticket> session::received(std::uint16_t handle, time_point) {
+    const auto it = find(handle);
+    if (it == outstanding_.end() || it->value.level != qos::exactly_once ||
+        it->at == outstanding_entry::phase::committing) {
+        return std::nullopt;
+    }
+    if (it->at == outstanding_entry::phase::resend || it->release_again) {
+        ++in_flight_; // a late answer of the earlier connection counts as sent on this one
+        it->release_again = false;
+    }
+    if (it->at == outstanding_entry::phase::released) return it->durable_at;
+    it->at = outstanding_entry::phase::released;
+    if (!durable() || it->value.from != nullptr) return ticket{};
+    // From here on only the handle matters: "released" must be on disk before PUBREL leaves, or a crash would send the
+    // PUBLISH again to a receiver that has forgotten the handle.
+    erase_stored(it->value);
+    it->value.stored = false;
+    record_handle(*it);
+    return it->durable_at;
+}
+
+void session::drop(const entry& e, drop_reason why) {
+    desk_->count().drop(why);
+    if (e.from != nullptr) return return_to_queue(e, queue_outcome::returned);
+    erase_stored(e);
+}
+
+void session::erase_stored(const entry& e) {
+    if (e.from != nullptr) {
+        desk_->open().erase(column::entries, storage::entry_key(e.from->id, e.message->id()));
+        desk_->require(true);
+    } else if (e.stored) {
+        desk_->open().erase(column::entries, storage::entry_key(id(), e.message->id()));
+        desk_->require(true);
+    }
+    if (e.shared_record && e.message->drop_stored_entry()) {
+        desk_->open().erase(column::messages, storage::message_key(e.message->id()));
+    }
+}
+
+void session::return_to_queue(const entry& e, queue_outcome how) {
+    if (e.from == nullptr) return;
+    desk_->send(e.from->owner,
+                queue_settlement{.queue = e.from, .who = slot_, .id = e.message->id(), .how = how});
+}
+
+// --- QoS 2 inbound ---
+
+std::optional<ticket> session::remembered_at(packet_id packet) const {
+    const auto it = inbound_.find(packet);
+    if (it == inbound_.end()) return std::nullopt;
+    return it->second;
+}
+
+void session::remember(packet_id packet) {
+    ticket at;
+    if (durable()) {
+        std::string value;
+        storage::encode_inbound_qos2({}, value);
+        desk_->open().put(column::inbound_qos2, storage::inbound_qos2_key(id(), packet), value);
+        desk_->require(true);
+        at = desk_->open_ticket();
+    }
+    inbound_[packet] = at;
+}
+
+std::optional<ticket> session::forget(packet_id packet) {
+    if (inbound_.erase(packet) == 0) return std::nullopt;
+    if (!durable()) return ticket{};
+    desk_->open().erase(column::inbound_qos2, storage::inbound_qos2_key(id(), packet));
+    desk_->require(true);
+    return desk_->open_ticket();
+}
+
+// --- life ---
+
+void session::attach(const attachment& with) {
+    BROKER_ASSERT(subscriber_ == nullptr);
+    subscriber_ = with.who;
+    window_ = std::max<std::uint16_t>(with.window, 1);
+    will_ = with.last_will;
+    ends_at_ = never;
+    will_due_ = never;
+    in_flight_ = 0;
+    slot_->online.store(true, std::memory_order_relaxed);
+}
+
+void session::resume(time_point now) {
+    if (!online()) return;
+    // What is outstanding here was handed over on an earlier connection; committing entries count from the start.
+    in_flight_ = 0;
+    for (auto& o : outstanding_) {
+        if (o.at == outstanding_entry::phase::sent) o.at = outstanding_entry::phase::resend;
+        if (o.at == outstanding_entry::phase::released) o.release_again = true;
+        if (o.at == outstanding_entry::phase::committing) ++in_flight_;
+    }
+    committed(desk_->durable_upto(), now);
+    pump(now);
+}
+
+void session::detach() {
+    subscriber_ = nullptr;
+    slot_->online.store(false, std::memory_order_relaxed);
+    // The queues learn by queue_leave that this consumer is gone and take back what it held.
+    std::erase_if(outstanding_, [](const auto& o) { return o.value.from != nullptr; });
+    backlog_.spill_all();
+    in_flight_ = 0;
+}
+
+void session::set_expiry(seconds expiry, bool expires) {
+    expiry_ = expiry;
+    expires_ = expires;
+}
+
+void session::set_will(std::optional<will> last_will) {
+    if (will_ && durable()) desk_->open().erase(column::wills, storage::will_key(id()));
+    will_ = std::move(last_will);
+}
+
+void session::arrived(shard_desk& desk) {
+    desk_ = &desk;
+    backlog_.cancel_load();
+    // Tickets of the old shard mean nothing here: write the state they stood for again and wait for that.
+    for (auto& o : outstanding_) {
+        if (o.at == outstanding_entry::phase::committing || o.at == outstanding_entry::phase::released) record_handle(o);
+    }
+    for (auto& [packet, at] : inbound_) {
+        if (at != ticket{}) remember(packet);
+    }
+}
+
+void session::restore_handle(message_id message, std::uint16_t handle, bool was_released) {
+    if (!was_released) {
+        stored_handles_.emplace(message, std::pair{handle, false});
+        return;
+    }
+    outstanding_entry o{.value = {.message = make_message({.id = message, .topic = "-", .level = qos::exactly_once}),
+                                  .level = qos::exactly_once},
+                        .handle = handle,
+                        .at = outstanding_entry::phase::released};
+    outstanding_.push_back(std::move(o));
+}
+
+} // namespace broker

@@ -1,0 +1,469 @@
+#include "session/shard_sessions.hpp"
+
+#include "core/assert.hpp"
+#include "storage/keys.hpp"
+#include "storage/records.hpp"
+
+#include <algorithm>
+
+namespace broker {
+
+using storage::column;
+
+shard_sessions::shard_sessions(shard_desk& desk, session_table& table, topic_trie& trie, queue_table& queues,
+                               std::function<void(message_ptr, time_point)> publish_will)
+    : desk_{desk}, table_{table}, trie_{trie}, queues_{queues}, publish_will_{std::move(publish_will)} {}
+
+shard_sessions::~shard_sessions() = default;
+
+// --- claims ---
+
+sessions::claimed shard_sessions::claim(std::string_view client_id, bool clean, attachment with, time_point now) {
+    for (;;) {
+        const auto found =
+            table_.find_or_create(client_id, desk_.self(), [this] { return session_id{desk_.next_id()}; });
+        if (found.value == nullptr) return {.refused = true};
+        slot& s = *found.value;
+        if (found.created) {
+            auto& made = create(s);
+            attach(made, with, now);
+            return {.now = &made, .present = false};
+        }
+        const auto mine = desk_.self();
+        if (s.owner.load(std::memory_order_acquire) == mine && s.holder.load(std::memory_order_acquire) == mine) {
+            auto& known = *s.held;
+            take_over(known, clean, now);
+            if (s.held == nullptr) continue; // ended: the client id is free again
+            attach(known, with, now);
+            return {.now = &known, .present = true};
+        }
+        // On another shard, or on its way here. A later claim on this shard replaces an earlier one.
+        const auto [it, first] = claims_.try_emplace(std::string{client_id});
+        auto* const earlier = it->second.who;
+        const auto owner = s.owner.load(std::memory_order_acquire);
+        if (first && owner != mine) {
+            desk_.send(owner, session_request{.which = &s, .client_id = s.client_id, .to = mine, .clean = clean});
+        }
+        auto* const who = with.who;
+        it->second = {.who = who, .with = std::move(with), .clean = clean};
+        if (earlier != nullptr) {
+            earlier->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
+        }
+        return {};
+    }
+}
+
+void shard_sessions::abandon(subscriber& who) {
+    for (auto& [client_id, pending] : claims_) {
+        if (pending.who == &who) pending.who = nullptr; // the session still comes; it stays here, offline
+    }
+}
+
+session& shard_sessions::open_transient(std::string_view label, attachment with, time_point now) {
+    auto* s = table_.create_unlisted(label, desk_.self(), session_id{desk_.next_id()});
+    BROKER_ASSERT(s != nullptr);
+    auto& made = create(*s);
+    with.expiry = seconds{0};
+    with.expires = true;
+    attach(made, with, now);
+    return made;
+}
+
+session& shard_sessions::create(slot& s) {
+    auto& made = held_[s.id] = std::make_unique<session>(s, desk_);
+    s.held = made.get();
+    return *made;
+}
+
+void shard_sessions::attach(session& s, const attachment& with, time_point) {
+    const bool was_durable = s.durable();
+    s.attach(with);
+    s.set_expiry(with.expiry, with.expires);
+    const bool durable = !with.expires || with.expiry.count() > 0;
+    s.slot_->durable.store(durable, std::memory_order_relaxed);
+    if (durable) {
+        record(s, 0);
+        if (s.will_) {
+            std::string value;
+            storage::encode_will({.message = s.will_->message->fields(),
+                                  .delay_s = static_cast<std::uint32_t>(s.will_->delay.count()),
+                                  .due_at_ms = 0},
+                                 value);
+            desk_.open().put(column::wills, storage::will_key(s.id()), value);
+        }
+        // Subscriptions made while the session was not durable become so with it.
+        if (!was_durable) {
+            for (const auto& [filter, options] : s.subscriptions_) {
+                std::string value;
+                storage::encode_subscription({.options = options}, value);
+                desk_.open().put(column::subscriptions, storage::subscription_key(s.id(), filter), value);
+            }
+        }
+        desk_.require(true);
+    } else if (was_durable) {
+        erase_records(s);
+    }
+    join_queues(s);
+}
+
+// Another connection claims the session of this shard.
+void shard_sessions::take_over(session& s, bool clean, time_point now) {
+    if (s.online()) {
+        auto* const old = s.subscriber_;
+        leave(s, true, !clean, now);
+        old->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
+    }
+    if (s.slot_->held == nullptr) return; // it lived only as long as its connection
+    if (clean) end(s, now);
+}
+
+void shard_sessions::detach(session& s, bool publish_will, time_point now) { leave(s, publish_will, true, now); }
+
+void shard_sessions::leave(session& s, bool publish_will, bool will_may_wait, time_point now) {
+    leave_queues(s);
+    s.detach();
+    if (publish_will) {
+        publish_will_of(s, will_may_wait, now);
+    } else {
+        s.set_will(std::nullopt); // [MQTT-3.14.4-3]
+    }
+    if (s.expires_ && s.expiry_.count() == 0) return end(s, now);
+    s.slot_->durable.store(true, std::memory_order_relaxed);
+    s.ends_at_ = s.expires_ ? now + s.expiry_ : never;
+    record(s, std::max<std::int64_t>(epoch_ms(now), 1));
+    schedule(s);
+}
+
+void shard_sessions::publish_will_of(session& s, bool may_wait, time_point now) {
+    if (!s.will_) return;
+    // The will waits for its delay or the session's end, whichever is first [MQTT-3.1.3-9].
+    auto delay = s.will_->delay;
+    if (s.expires_) delay = std::min(delay, s.expiry_);
+    if (may_wait && delay.count() > 0) {
+        s.will_due_ = now + delay;
+        return;
+    }
+    auto due = s.will_->message;
+    s.set_will(std::nullopt);
+    s.will_due_ = never;
+    publish_will_(std::move(due), now);
+}
+
+void shard_sessions::end(session& s, time_point now) {
+    slot& handle = *s.slot_;
+    if (s.online()) {
+        leave_queues(s);
+        s.detach();
+    }
+    publish_will_of(s, false, now);
+    for (const auto& [filter, options] : s.subscriptions_) {
+        const auto parsed = topic_filter::parse(filter, desk_.bounds());
+        if (parsed && parsed->what() != topic_filter::kind::queue) (void)trie_.erase(*parsed, handle);
+    }
+    if (s.durable()) erase_records(s);
+    table_.unlist(handle);
+    handle.durable.store(false, std::memory_order_relaxed);
+    handle.held = nullptr;
+    std::erase_if(desk_.waiters(), [&](const auto& w) { return w.who == &handle; });
+    held_.erase(s.id());
+    after_all_shards([this, &handle](time_point) { freeable_.push_back(&handle); });
+}
+
+// --- records ---
+
+void shard_sessions::record(const session& s, std::int64_t disconnected_at_ms) {
+    std::string value;
+    storage::encode_session({.client_id = s.slot_->client_id,
+                             .expiry_s = static_cast<std::uint64_t>(s.expiry_.count()),
+                             .expires = s.expires_,
+                             .disconnected_at_ms = disconnected_at_ms},
+                            value);
+    desk_.open().put(column::sessions, storage::session_key(s.id()), value);
+    desk_.require(true);
+}
+
+void shard_sessions::erase_records(session& s) {
+    auto& batch = desk_.open();
+    batch.erase(column::sessions, storage::session_key(s.id()));
+    batch.erase(column::wills, storage::will_key(s.id()));
+    batch.erase_prefix(column::subscriptions, storage::session_prefix(s.id()));
+    batch.erase_prefix(column::entries, storage::session_prefix(s.id()));
+    batch.erase_prefix(column::inbound_qos2, storage::session_prefix(s.id()));
+    batch.erase_prefix(column::outbound_qos2, storage::session_prefix(s.id()));
+    desk_.require(true);
+}
+
+// --- queues ---
+
+void shard_sessions::leave_queues(session& s) {
+    if (!s.has_queues_) return;
+    for (const auto& [filter, options] : s.subscriptions_) {
+        const auto name = queue_name(filter);
+        if (!name) continue;
+        auto* const q = queues_.find(*name);
+        if (q != nullptr) desk_.send(q->owner, queue_leave{.queue = q, .who = s.slot_});
+    }
+}
+
+void shard_sessions::join_queues(session& s) {
+    if (!s.has_queues_) return;
+    for (const auto& [filter, options] : s.subscriptions_) {
+        const auto name = queue_name(filter);
+        if (!name) continue;
+        auto* const q = queues_.find(*name);
+        if (q == nullptr) continue;
+        desk_.send(q->owner, queue_join{.queue = q,
+                                        .who = {.who = s.slot_,
+                                                .identifier = options.identifier,
+                                                .maximum_qos = options.maximum_qos,
+                                                .credit_max = s.window_}});
+    }
+}
+
+// --- deliveries ---
+
+void shard_sessions::deliver(const topic_mail& m, time_point now) {
+    std::size_t at = 0;
+    for (const auto& r : m.to) {
+        entry e{.message = m.message,
+                .level = r.level,
+                .retain = r.retain,
+                .stored = r.stored,
+                .shared_record = r.shared_record};
+        if (r.identifiers != 0) {
+            const auto first = m.identifiers.begin() + static_cast<std::ptrdiff_t>(at);
+            e.identifiers.assign(first, first + r.identifiers);
+            at += r.identifiers;
+        }
+        deliver_to(*r.to, std::move(e), now);
+    }
+}
+
+void shard_sessions::deliver_to(slot& to, entry e, time_point now) {
+    if (to.holder.load(std::memory_order_acquire) == desk_.self()) {
+        if (to.held != nullptr) return to.held->enqueue(std::move(e), now);
+        // The session ended while this was under way.
+        if (e.stored) {
+            desk_.open().erase(column::entries, storage::entry_key(to.id, e.message->id()));
+            if (e.shared_record && e.message->drop_stored_entry()) {
+                desk_.open().erase(column::messages, storage::message_key(e.message->id()));
+            }
+        }
+        return;
+    }
+    const auto owner = to.owner.load(std::memory_order_acquire);
+    if (owner == desk_.self()) {
+        arriving_[&to].push_back(std::move(e));
+        return;
+    }
+    topic_mail on{.message = e.message,
+                  .to = {{.to = &to,
+                          .level = e.level,
+                          .retain = e.retain,
+                          .stored = e.stored,
+                          .shared_record = e.shared_record,
+                          .identifiers = static_cast<std::uint16_t>(e.identifiers.size())}},
+                  .identifiers = std::move(e.identifiers)};
+    desk_.send(owner, std::move(on));
+}
+
+void shard_sessions::on(queue_delivery m, time_point now) {
+    // A consumer leaves its queues before its session moves or ends; then the queue takes this back by itself.
+    if (m.to->holder.load(std::memory_order_acquire) != desk_.self() || m.to->held == nullptr) return;
+    m.to->held->take(std::move(m.value), now);
+}
+
+void shard_sessions::on_loaded(const storage::loaded_rows& rows, time_point now) {
+    const auto it = held_.find(rows.request.of);
+    if (it != held_.end()) it->second->loaded(rows, now);
+}
+
+void shard_sessions::on_durable(ticket upto, time_point now) {
+    auto& waiters = desk_.waiters();
+    std::vector<slot*> ready;
+    std::erase_if(waiters, [&](const shard_desk::waiter& w) {
+        if (w.at > upto) return false;
+        ready.push_back(w.who);
+        return true;
+    });
+    std::ranges::sort(ready);
+    ready.erase(std::ranges::unique(ready).begin(), ready.end());
+    for (auto* const s : ready) {
+        if (s->holder.load(std::memory_order_acquire) == desk_.self() && s->held != nullptr) {
+            s->held->committed(upto, now);
+        }
+    }
+}
+
+// --- moving ---
+
+void shard_sessions::after_all_shards(std::function<void(time_point)> then) {
+    if (desk_.shards() == 1) {
+        // Nobody else can hold anything; what this turn holds is gone at its end.
+        return then(time_point{});
+    }
+    const auto token = ++last_token_;
+    barriers_.emplace(token, barrier{.missing = desk_.shards() - 1, .then = std::move(then)});
+    for (std::size_t to = 0; to != desk_.shards(); ++to) {
+        if (to != desk_.self()) {
+            desk_.send(static_cast<std::uint16_t>(to), marker{.token = token, .from = desk_.self()});
+        }
+    }
+}
+
+void shard_sessions::on(const marker_answer& m, time_point now) {
+    const auto it = barriers_.find(m.token);
+    BROKER_ASSERT(it != barriers_.end());
+    if (--it->second.missing != 0) return;
+    const auto then = std::move(it->second.then);
+    barriers_.erase(it);
+    then(now);
+}
+
+void shard_sessions::on(session_request m, time_point now) {
+    slot& s = *m.which;
+    const auto mine = desk_.self();
+    const auto owner = s.owner.load(std::memory_order_acquire);
+    if (owner != mine) return desk_.send(owner, std::move(m)); // it moved on: after it
+    if (s.holder.load(std::memory_order_acquire) != mine) {
+        early_requests_[&s].push_back(std::move(m)); // it is on its way here
+        return;
+    }
+    if (s.held != nullptr) take_over(*s.held, m.clean, now);
+    if (s.held == nullptr) return desk_.send(m.to, session_gone{.client_id = std::move(m.client_id)});
+    hand_over(s, m.to, now);
+}
+
+void shard_sessions::hand_over(slot& s, std::uint16_t to, time_point) {
+    s.owner.store(to, std::memory_order_release);
+    after_all_shards([this, &s, to](time_point) {
+        auto it = held_.find(s.id);
+        BROKER_ASSERT(it != held_.end());
+        std::erase_if(desk_.waiters(), [&](const auto& w) { return w.who == &s; });
+        auto value = std::move(it->second);
+        held_.erase(it);
+        s.held = nullptr;
+        desk_.send(to, session_arrival{.which = &s, .value = std::move(value)});
+    });
+}
+
+void shard_sessions::on(session_arrival m, time_point now) {
+    slot& s = *m.which;
+    auto& here = held_[s.id];
+    here = std::move(m.value);
+    here->arrived(desk_);
+    s.held = here.get();
+    s.holder.store(desk_.self(), std::memory_order_release);
+    if (auto waiting = arriving_.extract(&s); !waiting.empty()) {
+        for (auto& e : waiting.mapped()) here->enqueue(std::move(e), now);
+    }
+    auto requests = early_requests_.extract(&s);
+
+    if (auto claim_node = claims_.extract(s.client_id); !claim_node.empty() && claim_node.mapped().who != nullptr) {
+        const auto& pending = claim_node.mapped();
+        if (pending.clean) end(*here, now);
+        answer(claim_node.key(), pending, now);
+    } else {
+        schedule(*here);
+    }
+    if (!requests.empty()) {
+        for (auto& r : requests.mapped()) on(std::move(r), now);
+    }
+}
+
+void shard_sessions::on(session_gone m, time_point now) {
+    auto node = claims_.extract(m.client_id);
+    if (!node.empty() && node.mapped().who != nullptr) answer(node.key(), node.mapped(), now);
+}
+
+// The claim is made again, now that nothing stands in its way; it may still find a newer owner.
+void shard_sessions::answer(const std::string& client_id, const pending_claim& pending, time_point now) {
+    const auto again = claim(client_id, pending.clean, pending.with, now);
+    if (again.now != nullptr) {
+        pending.who->on_session(*again.now, again.present, now);
+    } else if (again.refused) {
+        pending.who->evict({.cause = close_cause::overload, .detail = "max_sessions reached"}, now);
+    }
+}
+
+// --- time ---
+
+void shard_sessions::schedule(session& s) {
+    const auto at = std::min(s.ends_at_, s.will_due_);
+    if (!s.online() && at != never) deadlines_.emplace(at, s.id());
+}
+
+time_point shard_sessions::next_deadline() const { return deadlines_.empty() ? never : deadlines_.top().first; }
+
+void shard_sessions::on_deadline(time_point now) {
+    while (!deadlines_.empty() && deadlines_.top().first <= now) {
+        const auto id = deadlines_.top().second;
+        deadlines_.pop();
+        const auto it = held_.find(id);
+        if (it == held_.end() || it->second->online()) continue;
+        auto& s = *it->second;
+        if (s.slot_->owner.load(std::memory_order_acquire) != desk_.self()) continue; // its new owner sees to it
+        if (s.ends_at_ <= now) {
+            end(s, now);
+        } else {
+            if (s.will_due_ <= now) publish_will_of(s, false, now);
+            schedule(s);
+        }
+    }
+}
+
+void shard_sessions::end_of_turn() {
+    for (auto* const s : freeable_) table_.free(*s);
+    freeable_.clear();
+}
+
+// --- start-up and administration ---
+
+void shard_sessions::restore(const storage::recovered_session& from, time_point now) {
+    slot* const handle = table_.restore(from.session.client_id, desk_.self(), from.id);
+    if (handle == nullptr) return; // a second record for the client id: the newer id was restored first
+    auto& s = create(*handle);
+    handle->durable.store(true, std::memory_order_relaxed);
+    s.expiry_ = seconds{from.session.expiry_s};
+    s.expires_ = from.session.expires;
+    const auto since = from.session.disconnected_at_ms == 0 ? now : from_epoch_ms(from.session.disconnected_at_ms);
+    s.ends_at_ = s.expires_ ? since + s.expiry_ : never;
+    for (const auto& [filter, options] : from.subscriptions) {
+        const auto parsed = topic_filter::parse(filter, desk_.bounds());
+        if (!parsed) continue;
+        s.subscriptions_.emplace(filter, options);
+        if (parsed->what() == topic_filter::kind::queue) {
+            s.has_queues_ = true;
+        } else {
+            (void)trie_.insert(*parsed, *handle, options);
+        }
+    }
+    for (const auto packet : from.inbound_qos2) s.inbound_.emplace(packet, ticket{});
+    for (const auto& [message, record] : from.outbound_qos2) {
+        s.restore_handle(message, record.handle, record.released);
+    }
+    if (from.has_entries) s.backlog_.assume_stored();
+    if (from.will) {
+        // Going down with the server counts as losing the connection.
+        s.will_ = will{.message = from.will->message, .delay = seconds{from.will->delay_s}};
+        s.will_due_ = from.will->due_at_ms == 0 ? now + std::min(s.will_->delay, s.expires_ ? s.expiry_ : s.will_->delay)
+                                                : from_epoch_ms(from.will->due_at_ms);
+    }
+    schedule(s);
+}
+
+bool shard_sessions::kick(std::string_view client_id, time_point now) {
+    slot* const s = table_.find(client_id);
+    if (s == nullptr || s->holder.load(std::memory_order_acquire) != desk_.self()) return false;
+    if (s->held == nullptr || !s->held->online()) return false;
+    auto* const who = s->held->subscriber_;
+    leave(*s->held, true, true, now);
+    who->evict({.cause = close_cause::kicked, .detail = "by an administrator"}, now);
+    return true;
+}
+
+void shard_sessions::for_each(const visitor& visit) const {
+    for (const auto& [id, s] : held_) visit(*s, s->ends_at_);
+}
+
+} // namespace broker

@@ -1,0 +1,105 @@
+// shard_sessions: the sessions one shard holds, and their way from shard to shard.
+//
+// Moving a session from shard A to shard B, where its client has come back:
+//   B  mails session_request to the owner, A; deliveries for the session still go to A.
+//   A  evicts a live subscriber, sets slot.owner = B, mails a marker to every shard. Deliveries now go to B, which
+//      holds them; A still holds the session and takes what was under way.
+//   *  answers the marker. What it mailed A before is ahead of the answer.
+//   A  has all answers: mails the session to B.
+//   B  becomes the holder, delivers what it held, attaches the waiting claim, and only then CONNECT is answered.
+// So every publisher's order is kept and nothing is lost or doubled. Freeing a slot uses the same markers.
+#pragma once
+
+#include "routing/desk.hpp"
+#include "routing/topic_trie.hpp"
+#include "session/sessions.hpp"
+#include "session/table.hpp"
+#include "storage/recovery.hpp"
+
+#include <functional>
+#include <map>
+#include <queue>
+#include <unordered_map>
+#include <vector>
+
+namespace broker {
+
+class shard_sessions final : public sessions {
+public:
+    // `publish_will` publishes through this shard's router.
+    shard_sessions(shard_desk& desk, session_table& table, topic_trie& trie, queue_table& queues,
+                   std::function<void(message_ptr, time_point)> publish_will);
+    ~shard_sessions() override;
+
+    [[nodiscard]] claimed claim(std::string_view client_id, bool clean, attachment with, time_point now) override;
+    [[nodiscard]] session& open_transient(std::string_view label, attachment with, time_point now) override;
+    void detach(session& s, bool publish_will, time_point now) override;
+    void end(session& s, time_point now) override;
+    void abandon(subscriber& who) override;
+
+    // --- the shard's side ---
+    void deliver(const topic_mail& m, time_point now); // receivers this shard owns or holds
+    void deliver_to(slot& to, entry e, time_point now);
+    void on(queue_delivery m, time_point now);
+    void on(session_request m, time_point now);
+    void on(session_gone m, time_point now);
+    void on(session_arrival m, time_point now);
+    void on(const marker_answer& m, time_point now);
+    void on_loaded(const storage::loaded_rows& rows, time_point now);
+    void on_durable(ticket upto, time_point now);
+    void end_of_turn(); // frees slots nobody can hold any more
+
+    [[nodiscard]] time_point next_deadline() const;
+    void on_deadline(time_point now);
+
+    // At start-up, before anything runs: this shard's share of what was stored.
+    void restore(const storage::recovered_session& from, time_point now);
+
+    // Kicks whoever is attached to this client id; true if somebody was.
+    [[nodiscard]] bool kick(std::string_view client_id, time_point now);
+    using visitor = std::function<void(const session&, time_point ends_at)>;
+    void for_each(const visitor& visit) const;
+    [[nodiscard]] std::size_t size() const { return held_.size(); }
+
+private:
+    struct pending_claim {
+        subscriber* who = nullptr;
+        attachment with{};
+        bool clean = false;
+    };
+    struct barrier {
+        std::size_t missing = 0;
+        std::function<void(time_point)> then{};
+    };
+
+    session& create(slot& s);
+    void answer(const std::string& client_id, const pending_claim& pending, time_point now);
+    void attach(session& s, const attachment& with, time_point now);
+    void leave(session& s, bool publish_will, bool will_may_wait, time_point now);
+    void take_over(session& s, bool clean, time_point now);
+    void hand_over(slot& s, std::uint16_t to, time_point now);
+    void publish_will_of(session& s, bool may_wait, time_point now);
+    void record(const session& s, std::int64_t disconnected_at_ms);
+    void erase_records(session& s);
+    void leave_queues(session& s);
+    void join_queues(session& s);
+    void after_all_shards(std::function<void(time_point)> then);
+    void schedule(session& s);
+
+    shard_desk& desk_;
+    session_table& table_;
+    topic_trie& trie_;
+    queue_table& queues_;
+    std::function<void(message_ptr, time_point)> publish_will_;
+    std::unordered_map<session_id, std::unique_ptr<session>> held_;
+    std::map<std::string, pending_claim, std::less<>> claims_;              // by client id
+    std::unordered_map<slot*, std::vector<entry>> arriving_;                // deliveries held for sessions on their way
+    std::unordered_map<slot*, std::vector<session_request>> early_requests_; // for sessions on their way
+    std::unordered_map<std::uint64_t, barrier> barriers_;
+    std::uint64_t last_token_ = 0;
+    std::vector<slot*> freeable_;
+    using deadline = std::pair<time_point, session_id>;
+    std::priority_queue<deadline, std::vector<deadline>, std::greater<>> deadlines_;
+};
+
+} // namespace broker

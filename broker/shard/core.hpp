@@ -1,0 +1,77 @@
+// shard_core: what one shard knows and does, without threads, sockets or clocks: its router, sessions and queues, and
+// the handling of mail. A shard runs it on a thread; the simulation runs several on one.
+#pragma once
+
+#include "routing/shard_router.hpp"
+#include "session/queue.hpp"
+#include "session/shard_sessions.hpp"
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+
+namespace broker {
+
+// What all shards of a process share.
+struct commons {
+    commons(const limits& with, storage::store& where, std::uint64_t next_id, std::size_t shard_count,
+            storage::durability durable_as)
+        : bounds{with}, store{where}, ids{next_id}, shards{shard_count}, level{durable_as}, trie{shard_count},
+          kept{with}, sessions{with.max_sessions}, queues{shard_count, with.max_queues} {}
+
+    // At start-up, before the shards': queues and retained messages.
+    void restore(const storage::recovered& from);
+
+    const limits& bounds;
+    storage::store& store;
+    id_source ids;
+    std::size_t shards;
+    storage::durability level;
+    topic_trie trie;
+    retained kept;
+    session_table sessions;
+    queue_table queues;
+};
+
+class shard_core {
+public:
+    shard_core(shard_index self, commons& shared);
+
+    [[nodiscard]] shard_router& route() { return router_; }
+    [[nodiscard]] shard_sessions& sessions() { return sessions_; }
+    [[nodiscard]] shard_desk& desk() { return desk_; }
+    [[nodiscard]] commons& shared() { return shared_; }
+
+    // Everything except errands that concern connections. Returns true when tickets became durable.
+    bool receive(mail m, time_point now);
+
+    // Mail to itself, then the store, then mail to the others, in this order: an entry is in the store's stream before
+    // anybody who might erase it hears of it.
+    using poster = std::function<void(std::size_t to, std::vector<mail>&)>;
+    void end_turn(time_point now, const poster& post);
+
+    [[nodiscard]] time_point next_deadline() const { return sessions_.next_deadline(); }
+    void on_deadline(time_point now) { sessions_.on_deadline(now); }
+
+    // At start-up: this shard's sessions and queues, by hash of client id and name; commons::restore() comes first.
+    void restore(const storage::recovered& from, time_point now);
+
+    using queue_visitor = std::function<void(const queue&)>;
+    void for_each_queue(const queue_visitor& visit) const;
+
+private:
+    [[nodiscard]] queue& queue_of(queue_slot& handle);
+    void on_completion(storage::completion& done, time_point now);
+
+    commons& shared_;
+    shard_desk desk_;
+    shard_sessions sessions_;
+    shard_router router_;
+    std::unordered_map<session_id, std::unique_ptr<queue>> queues_;
+    std::vector<mail> own_mail_;
+};
+
+// The shard an offline session is restored to.
+[[nodiscard]] std::uint16_t home_shard(std::string_view client_id, std::size_t shards);
+
+} // namespace broker

@@ -1,0 +1,153 @@
+#include "shard/shard.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+
+namespace broker {
+
+namespace {
+
+constexpr std::size_t read_buffer_size = 256 * 1024;
+constexpr std::size_t handlers_per_turn = 256; // bounds the latency of a turn under load
+constexpr auto congestion_check = std::chrono::milliseconds{1};
+
+} // namespace
+
+process_clock::process_clock()
+    : steady_start_{std::chrono::steady_clock::now()},
+      start_{std::chrono::duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch())} {}
+
+time_point process_clock::now() const {
+    return start_ + std::chrono::duration_cast<nanoseconds>(std::chrono::steady_clock::now() - steady_start_);
+}
+
+shard::shard(shard_index self, commons& shared, const process_clock& clock)
+    : clock_{clock}, work_{boost::asio::make_work_guard(io_)}, timer_{io_}, now_{clock.now()},
+      read_buffer_(read_buffer_size), inbox_{[this] { boost::asio::post(io_, [this] { take_mail(); }); }},
+      core_{self, shared} {}
+
+shard::~shard() {
+    stop();
+    join();
+}
+
+void shard::start(std::vector<shard*> others) {
+    others_ = std::move(others);
+    thread_ = std::thread{[this] { run(); }};
+}
+
+void shard::stop() {
+    boost::asio::post(io_, [this] { stopping_ = true; });
+}
+
+void shard::join() {
+    if (thread_.joinable()) thread_.join();
+}
+
+void shard::run() {
+    while (!stopping_) {
+        arm_timer();
+        io_.run_one();
+        for (std::size_t i = 1; i < handlers_per_turn && io_.poll_one() != 0; ++i) {}
+        turn();
+    }
+    connections_.clear();
+    removed_.clear();
+}
+
+void shard::turn() {
+    refresh_now();
+    fire_deadlines();
+    core_.end_turn(now_, [this](std::size_t to, std::vector<mail>& batch) { others_[to]->inbox().post(batch); });
+    if (durable_news_) {
+        durable_news_ = false;
+        const auto upto = core_.desk().durable_upto();
+        auto waiting = std::exchange(waiting_for_ticket_, {});
+        for (const auto id : waiting) {
+            auto* const c = find(id);
+            if (c == nullptr || c->engine() == nullptr) continue;
+            c->on_durable(upto, now_);
+        }
+    }
+    // Writing may let engines go on (on_writable), which makes them dirty again: until nobody is, but without starving
+    // the sockets.
+    for (int rounds = 0; !dirty_.empty() && rounds != 4; ++rounds) {
+        flushing_.swap(dirty_);
+        for (auto* const c : flushing_) c->end_of_turn(now_);
+        flushing_.clear();
+        core_.end_turn(now_, [this](std::size_t to, std::vector<mail>& batch) { others_[to]->inbox().post(batch); });
+    }
+    if (!dirty_.empty()) boost::asio::post(io_, [] {}); // another turn at once
+    removed_.clear();
+    check_congestion();
+}
+
+void shard::take_mail() {
+    refresh_now();
+    inbox_.take(mail_);
+    for (auto& m : mail_) durable_news_ |= core_.receive(std::move(m), now_);
+    mail_.clear();
+}
+
+void shard::fire_deadlines() {
+    if (core_.next_deadline() <= now_) core_.on_deadline(now_);
+    for (auto id = deadlines_.take_due(now_); id != connection_id{}; id = deadlines_.take_due(now_)) {
+        if (auto* const c = find(id)) c->on_deadline(now_);
+    }
+}
+
+void shard::arm_timer() {
+    const auto at = std::min(core_.next_deadline(), deadlines_.next());
+    if (at == timer_at_) return;
+    timer_at_ = at;
+    if (at == never) {
+        timer_.cancel();
+        return;
+    }
+    timer_.expires_after(std::max(at - clock_.now(), nanoseconds{0}));
+    timer_.async_wait([this](boost::system::error_code ec) {
+        if (!ec) timer_at_ = never; // fire_deadlines() runs in this turn
+    });
+}
+
+void shard::check_congestion() {
+    const auto& bounds = core_.shared().bounds;
+    bool behind = core_.desk().store_pending_bytes() > bounds.store_pending_bytes_max;
+    for (auto* const other : others_) behind |= other->inbox().size() > bounds.mailbox_items_max;
+    congested_ = behind;
+    if (stalled_.empty()) return;
+    if (!congested_) {
+        const auto stalled = std::exchange(stalled_, {});
+        for (const auto id : stalled) {
+            if (auto* const c = find(id)) c->on_uncongested();
+        }
+        return;
+    }
+    auto again = std::make_shared<boost::asio::steady_timer>(io_, congestion_check);
+    again->async_wait([again](boost::system::error_code) {}); // the turn after it checks
+}
+
+void shard::add(std::shared_ptr<shard_connection> c) { connections_.emplace(c->id(), std::move(c)); }
+
+void shard::remove(shard_connection& c) {
+    const auto it = connections_.find(c.id());
+    if (it == connections_.end()) return;
+    std::erase(dirty_, &c);
+    removed_.push_back(std::move(it->second));
+    connections_.erase(it);
+}
+
+void shard::for_each_connection(const visitor& visit) {
+    std::vector<std::shared_ptr<shard_connection>> all; // visiting may remove
+    all.reserve(connections_.size());
+    for (const auto& [id, c] : connections_) all.push_back(c);
+    for (const auto& c : all) visit(*c);
+}
+
+shard_connection* shard::find(connection_id id) {
+    const auto it = connections_.find(id);
+    return it == connections_.end() ? nullptr : it->second.get();
+}
+
+} // namespace broker

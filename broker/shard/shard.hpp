@@ -1,0 +1,123 @@
+// shard: one thread, one io_context, its connections, their engines, its timers.
+//
+// A turn: ready handlers run (each connection reads what its socket holds and routes it), then mail to itself, the store
+// batch, mail to other shards, and at last every connection with output writes once.
+//
+// Threading: everything but start(), stop(), join(), post() and the mailbox belongs to the shard's thread.
+// Destruction order: connections, then core, then io_context.
+#pragma once
+
+#include "core/outbox.hpp"
+#include "protocols/engine.hpp"
+#include "shard/core.hpp"
+#include "shard/deadlines.hpp"
+#include "shard/mailbox.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <memory>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace broker {
+
+// What a shard asks of a connection; net/connection implements it.
+class shard_connection {
+public:
+    virtual ~shard_connection() = default;
+    virtual void end_of_turn(time_point now) = 0; // write, close, read on
+    virtual void on_durable(ticket upto, time_point now) = 0;
+    virtual void on_deadline(time_point now) = 0;
+    virtual void on_uncongested() = 0; // read again
+    virtual void shut_down(const close_reason& why, time_point now) = 0;
+    [[nodiscard]] virtual const broker::engine* engine() const = 0; // null before the protocol is known
+    [[nodiscard]] virtual connection_id id() const = 0;
+};
+
+// Wall clock at the process's start plus steady time since: one value for all shards.
+class process_clock {
+public:
+    process_clock();
+    [[nodiscard]] time_point now() const;
+
+private:
+    std::chrono::steady_clock::time_point steady_start_;
+    time_point start_;
+};
+
+class shard {
+public:
+    shard(shard_index self, commons& shared, const process_clock& clock);
+    ~shard();
+    shard(const shard&) = delete;
+    shard& operator=(const shard&) = delete;
+
+    // `others[i]` is shard i, this one included.
+    void start(std::vector<shard*> others);
+    void stop(); // any thread: the loop ends after its turn
+    void join();
+
+    [[nodiscard]] mailbox& inbox() { return inbox_; }
+    [[nodiscard]] storage::store& store() { return core_.shared().store; }
+
+    // --- the shard's thread ---
+    [[nodiscard]] boost::asio::io_context& io() { return io_; }
+    [[nodiscard]] shard_core& core() { return core_; }
+    [[nodiscard]] time_point now() const { return now_; } // of this handler
+    void refresh_now() { now_ = clock_.now(); }
+    [[nodiscard]] std::span<std::uint8_t> read_buffer() { return read_buffer_; }
+    [[nodiscard]] block_pool& blocks() { return blocks_; }
+    [[nodiscard]] const limits& bounds() const { return core_.shared().bounds; }
+
+    void add(std::shared_ptr<shard_connection> c);
+    void remove(shard_connection& c); // destroyed at the end of the turn
+    [[nodiscard]] std::size_t connections() const { return connections_.size(); }
+    using visitor = std::function<void(shard_connection&)>;
+    void for_each_connection(const visitor& visit);
+
+    void schedule_end_of_turn(shard_connection& c) { dirty_.push_back(&c); }
+    void schedule_deadline(connection_id c, time_point at) { deadlines_.add(at, c); }
+    void wait_for_ticket(connection_id c) { waiting_for_ticket_.push_back(c); }
+
+    // Publishers are not read while another shard's mailbox or the store is behind.
+    [[nodiscard]] bool congested() const { return congested_; }
+    void stall(connection_id c) { stalled_.push_back(c); }
+
+private:
+    void run();
+    void turn();
+    void take_mail();
+    void fire_deadlines();
+    void arm_timer();
+    void check_congestion();
+    [[nodiscard]] shard_connection* find(connection_id id);
+
+    const process_clock& clock_;
+    boost::asio::io_context io_{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+    boost::asio::steady_timer timer_;
+    time_point timer_at_ = never;
+    time_point now_;
+    block_pool blocks_;
+    std::vector<std::uint8_t> read_buffer_;
+    mailbox inbox_;
+    shard_core core_;
+    std::vector<shard*> others_;
+    std::unordered_map<connection_id, std::shared_ptr<shard_connection>> connections_;
+    std::vector<std::shared_ptr<shard_connection>> removed_;
+    std::vector<shard_connection*> dirty_;
+    std::vector<shard_connection*> flushing_;
+    std::vector<connection_id> waiting_for_ticket_;
+    std::vector<connection_id> stalled_;
+    deadlines deadlines_;
+    std::vector<mail> mail_;
+    bool durable_news_ = false;
+    bool congested_ = false;
+    bool stopping_ = false;
+    std::thread thread_;
+};
+
+} // namespace broker
