@@ -63,11 +63,12 @@ void shard::turn() {
     if (durable_news_) {
         durable_news_ = false;
         const auto upto = core_.desk().durable_upto();
+        auto calls = std::exchange(when_durable_, {});
+        for (auto& [at, then] : calls) when_durable(at, std::move(then));
         auto waiting = std::exchange(waiting_for_ticket_, {});
         for (const auto id : waiting) {
             auto* const c = find(id);
-            if (c == nullptr || c->engine() == nullptr) continue;
-            c->on_durable(upto, now_);
+            if (c != nullptr && c->engine() != nullptr) c->on_durable(upto, now_);
         }
     }
     // Writing may let engines go on (on_writable), which makes them dirty again: until nobody is, but without starving
@@ -126,6 +127,11 @@ void shard::check_congestion() {
     }
     auto again = std::make_shared<boost::asio::steady_timer>(io_, congestion_check);
     again->async_wait([again](boost::system::error_code) {}); // the turn after it checks
+}
+
+void shard::when_durable(ticket at, std::function<void()> then) {
+    if (at <= core_.desk().durable_upto()) return then();
+    when_durable_.emplace_back(at, std::move(then));
 }
 
 void shard::add(std::shared_ptr<shard_connection> c) { connections_.emplace(c->id(), std::move(c)); }

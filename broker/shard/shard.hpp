@@ -80,6 +80,7 @@ public:
 
     void schedule_end_of_turn(shard_connection& c) { dirty_.push_back(&c); }
     void schedule_deadline(connection_id c, time_point at) { deadlines_.add(at, c); }
+    void when_durable(ticket at, std::function<void()> then); // at once if it is
     void wait_for_ticket(connection_id c) { waiting_for_ticket_.push_back(c); }
 
     // Publishers are not read while another shard's mailbox or the store is behind.
@@ -111,6 +112,7 @@ private:
     std::vector<shard_connection*> dirty_;
     std::vector<shard_connection*> flushing_;
     std::vector<connection_id> waiting_for_ticket_;
+    std::vector<std::pair<ticket, std::function<void()>>> when_durable_;
     std::vector<connection_id> stalled_;
     deadlines deadlines_;
     std::vector<mail> mail_;

@@ -1,0 +1,315 @@
+#include "admin_node.hpp"
+
+#include "version.hpp"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+
+namespace broker {
+
+using admin::admin_error;
+
+namespace {
+
+constexpr seconds patience{5};
+constexpr std::size_t stream_messages_max = 10'000; // an admin client that does not keep up loses what is beyond it
+
+// The admin's side of a subscription: filled by a shard, emptied by the admin thread.
+struct stream_buffer {
+    std::mutex mutex;
+    std::condition_variable filled;
+    std::deque<message_ptr> messages;
+    bool ended = false;
+};
+
+// The shard's side.
+class stream_subscriber final : public subscriber {
+public:
+    stream_subscriber(std::shared_ptr<stream_buffer> to, counters& count) : to_{std::move(to)}, count_{count} {}
+
+    [[nodiscard]] bool has_room() const override { return true; }
+    void deliver(const delivery& d, time_point) override {
+        if (d.handle != 0) handles.push_back(d.handle);
+        const std::lock_guard lock{to_->mutex};
+        if (to_->messages.size() >= stream_messages_max) return count_.drop(drop_reason::queue_full);
+        to_->messages.push_back(d.message);
+        to_->filled.notify_one();
+    }
+    void evict(const close_reason&, time_point) override {
+        attached = nullptr;
+        const std::lock_guard lock{to_->mutex};
+        to_->ended = true;
+        to_->filled.notify_one();
+    }
+
+    session* attached = nullptr;
+    std::vector<std::uint16_t> handles; // to settle
+
+private:
+    std::shared_ptr<stream_buffer> to_;
+    counters& count_;
+};
+
+class shard_stream final : public admin::subscription_stream {
+public:
+    shard_stream(shard& on, std::shared_ptr<stream_subscriber> who, std::shared_ptr<stream_buffer> from)
+        : shard_{on}, who_{std::move(who)}, from_{std::move(from)} {}
+    ~shard_stream() override {
+        shard_.inbox().post(errand{[&on = shard_, who = who_] {
+            if (who->attached != nullptr) on.core().sessions().detach(*who->attached, false, on.now());
+            who->attached = nullptr;
+        }});
+    }
+    [[nodiscard]] std::vector<message_ptr> take(milliseconds wait) override {
+        std::vector<message_ptr> taken;
+        {
+            std::unique_lock lock{from_->mutex};
+            from_->filled.wait_for(lock, wait, [this] { return !from_->messages.empty() || from_->ended; });
+            taken.assign(from_->messages.begin(), from_->messages.end());
+            from_->messages.clear();
+        }
+        if (!taken.empty()) {
+            shard_.inbox().post(errand{[&on = shard_, who = who_] {
+                auto handles = std::exchange(who->handles, {});
+                for (const auto h : handles) {
+                    if (who->attached != nullptr) (void)who->attached->settle(h, settlement::accepted, on.now());
+                }
+            }});
+        }
+        return taken;
+    }
+
+private:
+    shard& shard_;
+    std::shared_ptr<stream_subscriber> who_;
+    std::shared_ptr<stream_buffer> from_;
+};
+
+} // namespace
+
+admin_node::admin_node(node_facts facts, std::vector<shard*> shards, commons& shared, const storage::committer& store,
+                       const process_clock& clock)
+    : facts_{std::move(facts)}, shards_{std::move(shards)}, shared_{shared}, store_{store}, clock_{clock},
+      started_at_{clock.now()} {}
+
+template <class Answer>
+result<Answer, admin_error> admin_node::on_shard(std::size_t i, std::function<Answer(shard&)> ask) {
+    auto promise = std::make_shared<std::promise<Answer>>();
+    auto future = promise->get_future();
+    auto* const on = shards_[i];
+    on->inbox().post(errand{[on, promise, ask = std::move(ask)] { promise->set_value(ask(*on)); }});
+    if (future.wait_for(patience) != std::future_status::ready) {
+        return fail(admin_error{admin_error::kind::timeout, "a shard did not answer within 5 s; the broker is overloaded"});
+    }
+    return future.get();
+}
+
+template <class Row>
+result<std::vector<Row>, admin_error> admin_node::gather(std::function<void(shard&, std::vector<Row>&)> ask) {
+    std::vector<Row> all;
+    for (std::size_t i = 0; i != shards_.size(); ++i) {
+        auto rows = on_shard<std::vector<Row>>(i, [ask](shard& on) {
+            std::vector<Row> some;
+            ask(on, some);
+            return some;
+        });
+        if (!rows) return fail(rows.error());
+        std::move(rows->begin(), rows->end(), std::back_inserter(all));
+    }
+    return all;
+}
+
+bool admin_node::ready() const { return ready_.load() && !store_.failed(); }
+
+result<admin::status, admin_error> admin_node::get_status() {
+    admin::status s;
+    s.version = version;
+    s.node_name = facts_.name;
+    s.data_dir = facts_.data_dir;
+    s.durability = facts_.durability;
+    s.started_at = started_at_;
+    s.now = clock_.now();
+    s.shards = shards_.size();
+    struct share {
+        counters count;
+        std::size_t online = 0, offline = 0, queued = 0;
+    };
+    auto shares = gather<share>([](shard& on, std::vector<share>& out) {
+        share one{.count = on.core().desk().count()};
+        on.core().sessions().for_each([&](const session& x, time_point) {
+            ++(x.online() ? one.online : one.offline);
+            one.queued += x.waiting() + x.outstanding();
+        });
+        out.push_back(one);
+    });
+    if (!shares) return fail(shares.error());
+    for (const auto& one : *shares) {
+        s.sums.add(one.count);
+        s.sessions_online += one.online;
+        s.sessions_offline += one.offline;
+        s.session_queue_messages += one.queued;
+    }
+    s.subscriptions = shared_.trie.subscriptions();
+    s.shared_subscriptions = shared_.trie.shared_subscriptions();
+    s.retained_messages = shared_.kept.count();
+    s.retained_bytes = shared_.kept.bytes();
+    s.queues = shared_.queues.size();
+    s.store_failed = store_.failed();
+    s.store_pending_bytes = store_.pending_bytes();
+    const auto metrics = store_.metrics();
+    const auto convert = [](const storage::histogram& h) {
+        return admin::histogram{.bounds = {h.bounds.begin(), h.bounds.end()},
+                                .counts = {h.counts.begin(), h.counts.end()},
+                                .sum = h.sum};
+    };
+    s.store_commit_seconds = convert(metrics.commit_seconds);
+    s.store_fsync_seconds = convert(metrics.fsync_seconds);
+    s.store_batch_messages = convert(metrics.batch_messages);
+    for (const auto& l : facts_.listeners) s.listeners.push_back({.name = l.name, .url = url(l)});
+    return s;
+}
+
+result<std::vector<admin::connection_row>, admin_error> admin_node::connections() {
+    return gather<admin::connection_row>([](shard& on, std::vector<admin::connection_row>& out) {
+        on.for_each_connection([&](shard_connection& c) {
+            const auto seen = summary(c);
+            out.push_back({.id = c.id(),
+                           .listener = std::string{seen.listener},
+                           .address = seen.address,
+                           .transport = std::string{seen.transport},
+                           .connected_at = seen.connected_at,
+                           .client = c.engine() != nullptr ? c.engine()->info() : client_info{},
+                           .outbox_bytes = seen.outbox_bytes,
+                           .shard = on.core().desk().self()});
+        });
+    });
+}
+
+result<std::size_t, admin_error> admin_node::kick(const std::string& client_id) {
+    std::size_t kicked = 0;
+    for (std::size_t i = 0; i != shards_.size(); ++i) {
+        auto here = on_shard<std::size_t>(i, [client_id](shard& on) {
+            std::size_t n = 0;
+            on.for_each_connection([&](shard_connection& c) {
+                if (c.engine() == nullptr || c.engine()->info().client_id != client_id) return;
+                c.shut_down({.cause = close_cause::kicked, .detail = "by an administrator"}, on.now());
+                ++n;
+            });
+            return n;
+        });
+        if (!here) return fail(here.error());
+        kicked += *here;
+    }
+    if (kicked == 0) return fail(admin_error{admin_error::kind::not_found, "no connected client has this id"});
+    return kicked;
+}
+
+result<std::vector<admin::session_row>, admin_error> admin_node::list_sessions() {
+    return gather<admin::session_row>([](shard& on, std::vector<admin::session_row>& out) {
+        on.core().sessions().for_each([&](const session& s, time_point ends_at) {
+            if (!s.handle().listed) return;
+            out.push_back({.id = s.handle().client_id,
+                           .online = s.online(),
+                           .durable = s.durable(),
+                           .subscriptions = s.subscriptions().size(),
+                           .inflight = s.outstanding(),
+                           .queued = s.waiting(),
+                           .expires_at = ends_at,
+                           .shard = on.core().desk().self()});
+        });
+    });
+}
+
+result<std::vector<admin::queue_row>, admin_error> admin_node::list_queues() {
+    return gather<admin::queue_row>([](shard& on, std::vector<admin::queue_row>& out) {
+        on.core().for_each_queue([&](const queue& q) {
+            out.push_back({.name = q.handle().name,
+                           .messages = q.ready() + q.unacknowledged(),
+                           .unacknowledged = q.unacknowledged(),
+                           .consumers = q.consumers(),
+                           .bytes = q.handle().bytes.load(std::memory_order_relaxed),
+                           .shard = on.core().desk().self()});
+        });
+    });
+}
+
+result<std::vector<message_ptr>, admin_error> admin_node::retained(const std::string& filter, std::size_t count_max) {
+    if (!topic_filter::parse(filter, shared_.bounds)) {
+        return fail(admin_error{admin_error::kind::invalid, "not a topic filter: " + filter});
+    }
+    std::vector<message_ptr> found;
+    shared_.kept.match(filter, clock_.now(), found, count_max);
+    return found;
+}
+
+result<std::size_t, admin_error> admin_node::delete_retained(const std::string& filter) {
+    auto found = retained(filter, shared_.bounds.retained_messages_max);
+    if (!found) return fail(found.error());
+    for (const auto& m : *found) {
+        const auto gone = publish({.topic = m->topic(), .retain = true});
+        if (!gone) return fail(gone.error());
+    }
+    return found->size();
+}
+
+result<bool, admin_error> admin_node::publish(const message_fields& fields) {
+    if (!is_topic_name(fields.topic, shared_.bounds)) {
+        return fail(admin_error{admin_error::kind::invalid, "not a topic name: " + std::string{fields.topic}});
+    }
+    auto answer = std::make_shared<std::promise<bool>>();
+    auto future = answer->get_future();
+    auto refused = std::make_shared<std::atomic<int>>(0);
+    auto* const on = shards_[next_shard_.fetch_add(1) % shards_.size()];
+    auto m = make_message(fields);
+    on->inbox().post(errand{[on, m, answer, refused] {
+        const auto r = on->core().route().publish(m, on->now());
+        if (r.refused != refusal::none) {
+            refused->store(static_cast<int>(r.refused));
+            return answer->set_value(false);
+        }
+        on->when_durable(r.durable_at, [answer, matched = r.matched] { answer->set_value(matched); });
+    }});
+    if (future.wait_for(patience) != std::future_status::ready) {
+        return fail(admin_error{admin_error::kind::timeout, "the message was not on disk within 5 s"});
+    }
+    const bool matched = future.get();
+    switch (static_cast<refusal>(refused->load())) {
+    case refusal::none: return matched;
+    case refusal::storage_failed:
+        return fail(admin_error{admin_error::kind::refused, "the store does not accept writes; see the log"});
+    case refusal::quota_exceeded:
+        return fail(admin_error{admin_error::kind::refused, "a queue or retained-message limit is reached"});
+    }
+    return matched;
+}
+
+result<std::unique_ptr<admin::subscription_stream>, admin_error> admin_node::subscribe(
+    const std::vector<std::string>& filters, qos maximum) {
+    std::vector<topic_filter> parsed;
+    for (const auto& text : filters) {
+        auto one = topic_filter::parse(text, shared_.bounds);
+        if (!one) return fail(admin_error{admin_error::kind::invalid, "not a topic filter: " + text});
+        parsed.push_back(std::move(*one));
+    }
+    const auto i = next_shard_.fetch_add(1) % shards_.size();
+    auto buffer = std::make_shared<stream_buffer>();
+    auto who = on_shard<std::shared_ptr<stream_subscriber>>(i, [buffer, parsed, maximum](shard& on) {
+        auto made = std::make_shared<stream_subscriber>(buffer, on.core().desk().count());
+        auto& s = on.core().sessions().open_transient("brokerctl", {.who = made.get(), .window = 1000}, on.now());
+        made->attached = &s;
+        for (const auto& filter : parsed) {
+            const subscription_options options{.maximum_qos = maximum};
+            (void)on.core().route().subscribe(s, filter, options, on.now());
+            if (filter.what() == topic_filter::kind::plain) {
+                on.core().route().send_retained(s, filter, options, on.now());
+            }
+        }
+        s.resume(on.now());
+        return made;
+    });
+    if (!who) return fail(who.error());
+    return std::make_unique<shard_stream>(*shards_[i], std::move(*who), std::move(buffer));
+}
+
+} // namespace broker

@@ -1,0 +1,107 @@
+// Starts a real brokerd on free loopback ports with a data directory of its own.
+import { spawn, execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { once } from "node:events";
+import { promisify } from "node:util";
+
+const bin = process.env.BROKERD_BIN ?? fileURLToPath(new URL("../../../build/release/bin", import.meta.url));
+export const brokerd = path.join(bin, "brokerd");
+export const brokerctl = path.join(bin, "brokerctl");
+
+export async function freePort() {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+function accepts(port) {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, "127.0.0.1");
+    socket.once("connect", () => { socket.destroy(); resolve(true); });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+export class Broker {
+  static async start(options = {}) {
+    const broker = new Broker();
+    broker.options = options;
+    broker.dataDir = await mkdtemp(path.join(os.tmpdir(), "brokerd-e2e-"));
+    broker.ports = { ws: await freePort(), mqtt: await freePort(), stomp: await freePort(), tcp: await freePort(), admin: await freePort() };
+    await broker.run();
+    return broker;
+  }
+
+  get socket() { return path.join(this.dataDir, "admin.sock"); }
+  get wsUrl() { return `ws://127.0.0.1:${this.ports.ws}/`; }
+
+  async run() {
+    const { ws, mqtt, stomp, tcp, admin } = this.ports;
+    this.log = "";
+    this.process = spawn(brokerd, [
+      "--data-dir", path.join(this.dataDir, "data"),
+      "--listen", `ws://127.0.0.1:${ws}`, "--listen", `mqtt://127.0.0.1:${mqtt}`,
+      "--listen", `stomp://127.0.0.1:${stomp}`, "--listen", `tcp://127.0.0.1:${tcp}`,
+      "--admin-socket", this.socket, "--admin-http", `127.0.0.1:${admin}`,
+      "--threads", String(this.options.threads ?? 2), ...(this.options.flags ?? []),
+    ], { stdio: ["ignore", "pipe", "pipe"] });
+    const collect = (chunk) => { this.log += chunk; };
+    this.process.stdout.on("data", collect);
+    this.process.stderr.on("data", collect);
+    this.exited = once(this.process, "exit");
+    const deadline = Date.now() + 20_000;
+    while (!(await accepts(ws)) || !(await accepts(admin))) {
+      if (this.process.exitCode !== null || Date.now() > deadline) throw new Error(`brokerd did not start:\n${this.log}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  // The process dies as in a power cut of its own: no goodbye, nothing flushed.
+  async kill() {
+    this.process.kill("SIGKILL");
+    await this.exited;
+  }
+
+  // Returns the exit status of an orderly stop.
+  async stop(signal = "SIGTERM") {
+    if (this.process.exitCode === null && this.process.signalCode === null) this.process.kill(signal);
+    const [code] = await this.exited;
+    return code;
+  }
+
+  async dispose() {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      this.process.kill("SIGKILL");
+      await this.exited;
+    }
+    await rm(this.dataDir, { recursive: true, force: true });
+  }
+
+  // brokerctl with this broker's socket: { code, stdout, stderr }.
+  async ctl(...args) {
+    try {
+      const { stdout, stderr } = await promisify(execFile)(brokerctl, ["--socket", this.socket, ...args]);
+      return { code: 0, stdout, stderr };
+    } catch (error) {
+      return { code: error.code, stdout: error.stdout, stderr: error.stderr };
+    }
+  }
+}
+
+export async function command(file, args, options = {}) {
+  const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"], ...options });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => { stdout += chunk; });
+  child.stderr.on("data", (chunk) => { stderr += chunk; });
+  child.stdin.end(options.input ?? "");
+  const [code] = await once(child, "exit");
+  return { code, stdout, stderr };
+}
