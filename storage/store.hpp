@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,13 +44,19 @@ class batch {
 public:
     void put(column c, std::string_view key, std::string_view value);
     void erase(column c, std::string_view key);
+    void erase_prefix(column c, std::string_view prefix); // every key that begins with it
     [[nodiscard]] bool empty() const { return operations_ == 0; }
     [[nodiscard]] std::size_t operations() const { return operations_; }
     [[nodiscard]] std::size_t bytes() const { return data_.size(); }
     void clear();
 
-    // visit(column, key, value or nullopt for an erasure)
-    using visitor = std::function<void(column, std::string_view, std::optional<std::string_view>)>;
+    struct operation {
+        enum class kind : std::uint8_t { put, erase, erase_prefix } what{};
+        column in{};
+        std::string_view key{};
+        std::string_view value{}; // put only
+    };
+    using visitor = std::function<void(const operation&)>;
     void for_each(const visitor& visit) const;
 
     // Durability this batch asks for: the strongest of its operations (put and erase alone ask for nothing).
@@ -57,6 +64,8 @@ public:
     [[nodiscard]] durability required() const { return required_; }
 
 private:
+    void record(operation::kind what, column c, std::string_view key, std::string_view value);
+
     std::string data_;
     std::size_t operations_ = 0;
     durability required_ = durability::none;
@@ -70,6 +79,8 @@ public:
     [[nodiscard]] virtual result<void, storage_error> write(std::span<const batch* const> group, bool sync) = 0;
     [[nodiscard]] virtual result<std::optional<std::string>, storage_error> get(column c, std::string_view key) const = 0;
     // Keys in [from, ...) that begin with `prefix`, in byte order, until visit returns false.
+    // After a failed write: try to make writing possible again. Called before every retry.
+    virtual void recover() {}
     using row_visitor = std::function<bool(std::string_view key, std::string_view value)>;
     [[nodiscard]] virtual result<void, storage_error> scan(column c, std::string_view prefix, std::string_view from,
                                                            const row_visitor& visit) const = 0;

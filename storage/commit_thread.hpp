@@ -1,0 +1,34 @@
+// commit_thread: the thread that runs a committer.
+#pragma once
+
+#include "storage/committer.hpp"
+
+#include <condition_variable>
+#include <thread>
+
+namespace broker::storage {
+
+class commit_thread {
+public:
+    // `on_failure(text)` is called once per failure, `on_failure("")` when writing works again.
+    commit_thread(committer& work, std::function<void(const std::string&)> on_failure);
+    ~commit_thread();
+    commit_thread(const commit_thread&) = delete;
+    commit_thread& operator=(const commit_thread&) = delete;
+
+    // Writes what is pending, as long as that works, and ends.
+    void stop();
+
+private:
+    void run();
+
+    committer& work_;
+    std::function<void(const std::string&)> on_failure_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool has_work_ = false;
+    bool stopping_ = false;
+    std::thread thread_;
+};
+
+} // namespace broker::storage

@@ -1,0 +1,168 @@
+#include "storage/committer.hpp"
+
+#include "storage/keys.hpp"
+#include "storage/records.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace broker::storage {
+
+namespace {
+
+constexpr std::size_t group_bytes_max = 16 * 1024 * 1024;
+constexpr std::size_t group_batches_max = 4096;
+
+histogram make_histogram(std::vector<double> bounds) {
+    histogram h{.bounds = std::move(bounds)};
+    h.counts.resize(h.bounds.size() + 1);
+    return h;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+} // namespace
+
+void histogram::observe(double value) {
+    const auto at = std::ranges::lower_bound(bounds, value) - bounds.begin();
+    ++counts[static_cast<std::size_t>(at)];
+    sum += value;
+}
+
+committer::committer(backend& rows, durability level, std::vector<callback> told)
+    : rows_{rows}, level_{level}, told_{std::move(told)}, submitted_(told_.size()), durable_(told_.size()) {
+    const std::vector<double> seconds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
+                                      0.025,  0.05,    0.1,    0.25,  0.5,    1,     2.5};
+    metrics_.commit_seconds = make_histogram(seconds);
+    metrics_.fsync_seconds = make_histogram(seconds);
+    metrics_.batch_messages = make_histogram({1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096});
+}
+
+ticket committer::submit(shard_index from, batch&& operations, std::vector<load_request>&& loads) {
+    bool first = false;
+    ticket number;
+    {
+        const std::lock_guard lock{mutex_};
+        first = pending_.empty();
+        number = ticket{++submitted_[from.value()]};
+        pending_bytes_.fetch_add(operations.bytes(), std::memory_order_relaxed);
+        pending_.push_back({.from = from,
+                            .number = number,
+                            .operations = std::move(operations),
+                            .loads = std::move(loads)});
+    }
+    if (first && wake_) wake_();
+    return number;
+}
+
+bool committer::idle() const {
+    const std::lock_guard lock{mutex_};
+    return pending_.empty() && group_.empty();
+}
+
+bool committer::run_once() {
+    if (group_.empty()) {
+        const std::lock_guard lock{mutex_};
+        std::size_t bytes = 0;
+        while (!pending_.empty() && group_.size() < group_batches_max && bytes < group_bytes_max) {
+            bytes += pending_.front().operations.bytes();
+            group_.push_back(std::move(pending_.front()));
+            pending_.pop_front();
+        }
+    }
+    if (group_.empty()) return false;
+
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<const batch*> batches;
+    std::size_t operations = 0;
+    std::size_t bytes = 0;
+    auto asked = durability::none;
+    for (const auto& s : group_) {
+        bytes += s.operations.bytes();
+        operations += s.operations.operations();
+        asked = std::max(asked, s.operations.required());
+        if (!s.operations.empty()) batches.push_back(&s.operations);
+    }
+    const bool sync = std::min(asked, level_) == durability::sync;
+    if (!batches.empty()) {
+        if (failed()) rows_.recover();
+        if (auto written = rows_.write(batches, sync); !written) {
+            {
+                const std::lock_guard lock{metrics_mutex_};
+                failure_ = written.error().what;
+            }
+            if (!failed_.exchange(true)) tell_failure(true);
+            return false;
+        }
+        if (failed_.exchange(false)) tell_failure(false);
+    }
+    const auto wrote_in = seconds_since(start);
+
+    std::vector<completion> news(told_.size());
+    std::vector<bool> touched(told_.size());
+    for (auto& s : group_) {
+        const auto i = s.from.value();
+        durable_[i] = s.number;
+        touched[i] = true;
+        for (const auto& request : s.loads) news[i].loaded.push_back(load(request));
+    }
+    pending_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    group_.clear();
+    {
+        const std::lock_guard lock{metrics_mutex_};
+        metrics_.commit_seconds.observe(seconds_since(start));
+        if (sync && !batches.empty()) metrics_.fsync_seconds.observe(wrote_in);
+        if (operations != 0) metrics_.batch_messages.observe(static_cast<double>(operations));
+    }
+    for (std::size_t i = 0; i != told_.size(); ++i) {
+        if (!touched[i]) continue;
+        news[i].upto = durable_[i];
+        told_[i](std::move(news[i]));
+    }
+    return true;
+}
+
+void committer::tell_failure(bool now_failed) {
+    for (std::size_t i = 0; i != told_.size(); ++i) told_[i]({.upto = durable_[i], .failed = now_failed});
+}
+
+loaded_rows committer::load(const load_request& request) const {
+    loaded_rows found{.request = request};
+    std::size_t bytes = 0;
+    const auto visit = [&](std::string_view key, std::string_view value) {
+        if (found.entries.size() == request.messages_max || bytes >= request.bytes_max) {
+            found.more = true;
+            return false;
+        }
+        bytes += value.size();
+        found.entries.emplace_back(key, value);
+        return true;
+    };
+    const auto done = rows_.scan(column::entries, session_prefix(request.of), entry_key(request.of, request.from), visit);
+    if (!done) found.more = true; // what could not be read now is tried again later
+    for (const auto& [key, value] : found.entries) {
+        std::optional<std::string> shared;
+        const auto record = decode_entry(value);
+        if (record && record->shared) {
+            if (auto body = rows_.get(column::messages, message_key(decode_entry_key(key)->message))) {
+                shared = std::move(*body);
+            }
+        }
+        found.messages.push_back(std::move(shared));
+    }
+    return found;
+}
+
+std::string committer::failure() const {
+    const std::lock_guard lock{metrics_mutex_};
+    return failure_;
+}
+
+commit_metrics committer::metrics() const {
+    const std::lock_guard lock{metrics_mutex_};
+    return metrics_;
+}
+
+} // namespace broker::storage

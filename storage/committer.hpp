@@ -1,0 +1,79 @@
+// committer: writes what the shards submit, in the order it was submitted, as groups with one sync each, and reports
+// tickets. Without a thread of its own: run_once() does one group (commit_thread calls it; tests choose when).
+//
+// After a failed write nothing is acknowledged: the group stays at the head and is tried again as it is (puts and
+// erasures repeat harmlessly), and the shards are told that the store has failed until it succeeds.
+#pragma once
+
+#include "storage/store.hpp"
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+namespace broker::storage {
+
+struct histogram {
+    std::vector<double> bounds{};
+    std::vector<std::uint64_t> counts{}; // one more than bounds
+    double sum = 0;
+    void observe(double value);
+};
+
+struct commit_metrics {
+    histogram commit_seconds{};  // a group: write, sync, loads
+    histogram fsync_seconds{};   // synced writes
+    histogram batch_messages{};  // operations per group
+};
+
+class committer final : public store {
+public:
+    using callback = std::function<void(completion&&)>;
+
+    // `told[i]` hears of shard i's tickets, on the thread that runs run_once().
+    committer(backend& rows, durability level, std::vector<callback> told);
+
+    ticket submit(shard_index from, batch&& operations, std::vector<load_request>&& loads) override;
+    [[nodiscard]] std::size_t pending_bytes() const override { return pending_bytes_.load(std::memory_order_relaxed); }
+    [[nodiscard]] const backend& rows() const override { return rows_; }
+
+    // Writes one group. False: there was nothing to do, or it failed (failed() tells).
+    bool run_once();
+    [[nodiscard]] bool failed() const { return failed_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::string failure() const; // the words of the last failure
+    [[nodiscard]] bool idle() const;
+    [[nodiscard]] commit_metrics metrics() const;
+
+    // Called by submit() when there was nothing before: wakes the thread.
+    void on_work(std::function<void()> wake) { wake_ = std::move(wake); }
+
+private:
+    struct submission {
+        shard_index from{};
+        ticket number{};
+        batch operations{};
+        std::vector<load_request> loads{};
+    };
+
+    [[nodiscard]] loaded_rows load(const load_request& request) const;
+    void tell_failure(bool now_failed);
+
+    backend& rows_;
+    durability level_;
+    std::vector<callback> told_;
+    mutable std::mutex mutex_; // pending_, submitted_
+    std::deque<submission> pending_;
+    std::vector<std::uint64_t> submitted_;
+    std::deque<submission> group_; // taken; stays until it is written
+    std::vector<ticket> durable_;
+    std::atomic<std::size_t> pending_bytes_{0};
+    std::atomic<bool> failed_{false};
+    mutable std::mutex metrics_mutex_;
+    commit_metrics metrics_;
+    std::string failure_;
+    std::function<void()> wake_;
+};
+
+} // namespace broker::storage

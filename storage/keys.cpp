@@ -1,0 +1,73 @@
+#include "storage/keys.hpp"
+
+#include "core/byte_reader.hpp"
+#include "core/byte_writer.hpp"
+
+namespace broker::storage {
+
+namespace {
+
+std::string id_key(std::uint64_t id) {
+    std::string key;
+    byte_writer{key}.u64(id);
+    return key;
+}
+
+} // namespace
+
+std::string_view format_key() { return "format"; }
+std::string_view id_lease_key() { return "id_lease"; }
+std::string session_key(session_id id) { return id_key(id.value()); }
+std::string session_prefix(session_id id) { return id_key(id.value()); }
+std::string queue_key(session_id id) { return id_key(id.value()); }
+std::string will_key(session_id id) { return id_key(id.value()); }
+std::string message_key(message_id id) { return id_key(id.value()); }
+
+std::string subscription_key(session_id id, std::string_view filter) {
+    auto key = id_key(id.value());
+    key.append(filter);
+    return key;
+}
+
+std::string entry_key(session_id of, message_id message) {
+    std::string key;
+    key.reserve(16);
+    byte_writer{key}.u64(of.value()).u64(message.value());
+    return key;
+}
+
+std::string outbound_qos2_key(session_id of, message_id message) { return entry_key(of, message); }
+
+std::string inbound_qos2_key(session_id of, packet_id packet) {
+    std::string key;
+    byte_writer{key}.u64(of.value()).u16(packet.value());
+    return key;
+}
+
+std::string_view retained_key(std::string_view topic) { return topic; }
+
+std::optional<session_id> decode_session_key(std::string_view key) {
+    if (key.size() != 8) return std::nullopt;
+    return session_id{byte_reader{as_bytes(key)}.u64()};
+}
+
+std::optional<entry_key_parts> decode_entry_key(std::string_view key) {
+    if (key.size() != 16) return std::nullopt;
+    byte_reader in{as_bytes(key)};
+    const session_id of{in.u64()};
+    return entry_key_parts{of, message_id{in.u64()}};
+}
+
+std::optional<subscription_key_parts> decode_subscription_key(std::string_view key) {
+    if (key.size() < 9) return std::nullopt;
+    return subscription_key_parts{session_id{byte_reader{as_bytes(key)}.u64()}, key.substr(8)};
+}
+
+std::optional<inbound_key_parts> decode_inbound_qos2_key(std::string_view key) {
+    if (key.size() != 10) return std::nullopt;
+    byte_reader in{as_bytes(key)};
+    const session_id of{in.u64()};
+    return inbound_key_parts{of, packet_id{in.u16()}};
+}
+
+} // namespace broker::storage

@@ -1,0 +1,50 @@
+// Keys: big-endian, so that byte order is meaning. Sessions and queues share one id space.
+//   meta           "format" | "id_lease"
+//   sessions       session id (8)            queues, wills: the same
+//   subscriptions  session id (8) filter text
+//   messages       message id (8)
+//   entries        session id (8) message id (8)       outbound_qos2: the same
+//   inbound_qos2   session id (8) packet id (2)
+//   retained       topic
+#pragma once
+
+#include "core/ids.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace broker::storage {
+
+[[nodiscard]] std::string_view format_key();
+[[nodiscard]] std::string_view id_lease_key();
+[[nodiscard]] std::string session_key(session_id id);
+[[nodiscard]] std::string session_prefix(session_id id); // of subscriptions, entries, inbound_qos2, outbound_qos2
+[[nodiscard]] std::string queue_key(session_id id);
+[[nodiscard]] std::string will_key(session_id id);
+[[nodiscard]] std::string subscription_key(session_id id, std::string_view filter);
+[[nodiscard]] std::string message_key(message_id id);
+[[nodiscard]] std::string entry_key(session_id of, message_id message);
+[[nodiscard]] std::string outbound_qos2_key(session_id of, message_id message);
+[[nodiscard]] std::string inbound_qos2_key(session_id of, packet_id packet);
+[[nodiscard]] std::string_view retained_key(std::string_view topic);
+
+struct entry_key_parts {
+    session_id of{};
+    message_id message{};
+};
+// Nothing when the key has not the form above.
+[[nodiscard]] std::optional<session_id> decode_session_key(std::string_view key);
+[[nodiscard]] std::optional<entry_key_parts> decode_entry_key(std::string_view key);
+struct subscription_key_parts {
+    session_id of{};
+    std::string_view filter{};
+};
+[[nodiscard]] std::optional<subscription_key_parts> decode_subscription_key(std::string_view key);
+struct inbound_key_parts {
+    session_id of{};
+    packet_id packet{};
+};
+[[nodiscard]] std::optional<inbound_key_parts> decode_inbound_qos2_key(std::string_view key);
+
+} // namespace broker::storage

@@ -1,0 +1,222 @@
+#include "storage/records.hpp"
+
+#include "core/byte_reader.hpp"
+#include "core/byte_writer.hpp"
+
+#include <zlib.h>
+
+namespace broker::storage {
+
+namespace {
+
+constexpr std::uint8_t version = 1;
+
+std::uint32_t checksum(std::string_view bytes) {
+    return static_cast<std::uint32_t>(
+        crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
+}
+
+// Everything appended between construction and destruction becomes one record.
+class record_writer : public byte_writer {
+public:
+    explicit record_writer(std::string& to) : byte_writer{to}, to_{to}, begin_{to.size()} { u8(version); }
+    record_writer(const record_writer&) = delete;
+    record_writer& operator=(const record_writer&) = delete;
+    ~record_writer() { u32(checksum(std::string_view{to_}.substr(begin_))); }
+
+private:
+    std::string& to_;
+    std::size_t begin_;
+};
+
+result<byte_reader, storage_error> open(std::string_view value) {
+    if (value.size() < 5) return fail(storage_error{"record is too short"});
+    const auto body = value.substr(0, value.size() - 4);
+    if (byte_reader{as_bytes(value.substr(body.size()))}.u32() != checksum(body)) {
+        return fail(storage_error{"record fails its checksum"});
+    }
+    byte_reader in{as_bytes(body)};
+    if (in.u8() != version) return fail(storage_error{"record has an unknown version"});
+    return in;
+}
+
+template <class T>
+result<T, storage_error> closed(const byte_reader& in, T value) {
+    if (!in.finished()) return fail(storage_error{"record does not have its form"});
+    return value;
+}
+
+qos read_qos(byte_reader& in) {
+    const auto level = in.u8();
+    if (level > 2) in.fail();
+    return static_cast<qos>(level & 3);
+}
+
+void write_body(byte_writer& out, const message_fields& m) {
+    out.u8(static_cast<std::uint8_t>(m.level))
+        .u8(static_cast<std::uint8_t>((m.retain ? 1 : 0) | (m.persistent ? 2 : 0)))
+        .u64(m.publisher.value())
+        .u64(static_cast<std::uint64_t>(m.received_at.time_since_epoch().count()))
+        .u64(static_cast<std::uint64_t>(m.expires_at.time_since_epoch().count()))
+        .text16(m.topic)
+        .text32(as_text(m.properties))
+        .text32(as_text(m.payload));
+}
+
+message_fields read_body(byte_reader& in) {
+    message_fields m;
+    m.level = read_qos(in);
+    const auto flags = in.u8();
+    m.retain = (flags & 1) != 0;
+    m.persistent = (flags & 2) != 0;
+    m.publisher = session_id{in.u64()};
+    m.received_at = time_point{nanoseconds{static_cast<std::int64_t>(in.u64())}};
+    m.expires_at = time_point{nanoseconds{static_cast<std::int64_t>(in.u64())}};
+    m.topic = in.text16();
+    m.properties = as_bytes(in.text32());
+    m.payload = as_bytes(in.text32());
+    if (m.topic.empty()) in.fail();
+    return m;
+}
+
+} // namespace
+
+void encode_session(const session_record& r, std::string& to) {
+    record_writer out{to};
+    out.text16(r.client_id).u64(r.expiry_s).u8(r.expires ? 1 : 0);
+    out.u64(static_cast<std::uint64_t>(r.disconnected_at_ms));
+}
+
+result<session_record, storage_error> decode_session(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    session_record r;
+    r.client_id = in->text16();
+    r.expiry_s = in->u64();
+    r.expires = in->u8() != 0;
+    r.disconnected_at_ms = static_cast<std::int64_t>(in->u64());
+    return closed(*in, std::move(r));
+}
+
+void encode_subscription(const subscription_record& r, std::string& to) {
+    const auto& o = r.options;
+    record_writer out{to};
+    out.u32(o.identifier).u8(static_cast<std::uint8_t>(o.maximum_qos));
+    out.u8(static_cast<std::uint8_t>((o.no_local ? 1 : 0) | (o.retain_as_published ? 2 : 0)));
+    out.u8(static_cast<std::uint8_t>(o.retained));
+}
+
+result<subscription_record, storage_error> decode_subscription(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    subscription_record r;
+    r.options.identifier = in->u32();
+    r.options.maximum_qos = read_qos(*in);
+    const auto flags = in->u8();
+    r.options.no_local = (flags & 1) != 0;
+    r.options.retain_as_published = (flags & 2) != 0;
+    const auto handling = in->u8();
+    if (handling > 2) in->fail();
+    r.options.retained = static_cast<retain_handling>(handling);
+    return closed(*in, r);
+}
+
+void encode_message(const message_fields& m, std::string& to) {
+    record_writer out{to};
+    write_body(out, m);
+}
+
+result<message_fields, storage_error> decode_message(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    const auto m = read_body(*in);
+    return closed(*in, m);
+}
+
+void encode_entry(const entry_record& r, const message_fields* body, std::string& to) {
+    record_writer out{to};
+    out.u8(static_cast<std::uint8_t>(r.level))
+        .u8(static_cast<std::uint8_t>((r.retain ? 1 : 0) | (body == nullptr ? 2 : 0)))
+        .u32(r.redelivery_count)
+        .u16(static_cast<std::uint16_t>(r.identifiers.size()));
+    for (const auto id : r.identifiers) out.u32(id);
+    if (body != nullptr) {
+        std::string inside;
+        encode_message(*body, inside);
+        out.raw(inside);
+    }
+}
+
+result<entry_record, storage_error> decode_entry(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    entry_record r;
+    r.level = read_qos(*in);
+    const auto flags = in->u8();
+    r.retain = (flags & 1) != 0;
+    r.shared = (flags & 2) != 0;
+    r.redelivery_count = in->u32();
+    const std::size_t count = in->u16();
+    if (count * 4 > in->remaining()) return fail(storage_error{"record does not have its form"});
+    for (std::size_t i = 0; i != count; ++i) r.identifiers.push_back(in->u32());
+    if (!r.shared) r.inline_message = as_text(in->rest());
+    return closed(*in, std::move(r));
+}
+
+void encode_inbound_qos2(const inbound_qos2_record&, std::string& to) { const record_writer out{to}; }
+
+void encode_outbound_qos2(const outbound_qos2_record& r, std::string& to) {
+    record_writer out{to};
+    out.u16(r.handle).u8(r.released ? 1 : 0).u8(static_cast<std::uint8_t>(r.level));
+}
+
+result<outbound_qos2_record, storage_error> decode_outbound_qos2(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    outbound_qos2_record r;
+    r.handle = in->u16();
+    r.released = in->u8() != 0;
+    r.level = read_qos(*in);
+    return closed(*in, r);
+}
+
+void encode_queue(const queue_record& r, std::string& to) { record_writer{to}.text16(r.name); }
+
+result<queue_record, storage_error> decode_queue(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    queue_record r{.name = std::string{in->text16()}};
+    if (r.name.empty()) in->fail();
+    return closed(*in, std::move(r));
+}
+
+void encode_will(const will_record& r, std::string& to) {
+    record_writer out{to};
+    out.u32(r.delay_s).u64(static_cast<std::uint64_t>(r.due_at_ms));
+    write_body(out, r.message);
+}
+
+result<will_record, storage_error> decode_will(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    will_record r;
+    r.delay_s = in->u32();
+    r.due_at_ms = static_cast<std::int64_t>(in->u64());
+    r.message = read_body(*in);
+    return closed(*in, r);
+}
+
+std::string encode_id_lease(std::uint64_t next_id) {
+    std::string value;
+    record_writer{value}.u64(next_id);
+    return value;
+}
+
+result<std::uint64_t, storage_error> decode_id_lease(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    const auto id = in->u64();
+    return closed(*in, id);
+}
+
+} // namespace broker::storage

@@ -1,0 +1,194 @@
+#include "storage/recovery.hpp"
+
+#include "storage/keys.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace broker::storage {
+
+namespace {
+
+std::string to_hex(std::string_view bytes) {
+    std::string hex;
+    for (const char c : bytes) fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(c));
+    return hex;
+}
+
+class reader {
+public:
+    reader(const backend& rows, recovered& into) : rows_{rows}, into_{into} {}
+
+    [[nodiscard]] result<void, storage_error> read_all() {
+        if (auto lease = read_lease(); !lease) return lease;
+        if (auto sessions = read_sessions(); !sessions) return sessions;
+        if (auto queues = read_queues(); !queues) return queues;
+        return rows_.scan(column::retained, "", "", [this](std::string_view key, std::string_view value) {
+            if (auto m = decode_message(value)) {
+                into_.retained.push_back(make_message(*m));
+            } else {
+                set_aside(column::retained, key, m.error().what);
+            }
+            return true;
+        });
+    }
+
+private:
+    void set_aside(column in, std::string_view key, std::string why) {
+        into_.quarantined.push_back({.in = in, .key_hex = to_hex(key), .why = std::move(why)});
+    }
+
+    result<void, storage_error> read_lease() {
+        auto row = rows_.get(column::meta, id_lease_key());
+        if (!row) return fail(row.error());
+        if (!*row) return {};
+        // Without the lease ids could repeat: unlike any other record it is worth refusing to start for.
+        auto lease = decode_id_lease(**row);
+        if (!lease) return fail(storage_error{"meta/id_lease: " + lease.error().what});
+        into_.next_id = *lease;
+        return {};
+    }
+
+    result<void, storage_error> read_sessions() {
+        auto done = rows_.scan(column::sessions, "", "", [this](std::string_view key, std::string_view value) {
+            const auto id = decode_session_key(key);
+            auto record = decode_session(value);
+            if (!id || !record) {
+                set_aside(column::sessions, key, id ? record.error().what : "malformed key");
+                return true;
+            }
+            into_.sessions.push_back({.id = *id, .session = std::move(*record)});
+            return true;
+        });
+        for (auto& s : into_.sessions) {
+            if (done) done = read_parts(s);
+        }
+        return done;
+    }
+
+    result<void, storage_error> read_parts(recovered_session& s) {
+        const auto prefix = session_prefix(s.id);
+        auto done = rows_.scan(column::subscriptions, prefix, "", [&](std::string_view key, std::string_view value) {
+            const auto parts = decode_subscription_key(key);
+            auto record = decode_subscription(value);
+            if (parts && record) {
+                s.subscriptions.emplace_back(parts->filter, record->options);
+            } else {
+                set_aside(column::subscriptions, key, parts ? record.error().what : "malformed key");
+            }
+            return true;
+        });
+        if (!done) return done;
+        done = rows_.scan(column::inbound_qos2, prefix, "", [&](std::string_view key, std::string_view) {
+            if (const auto parts = decode_inbound_qos2_key(key)) s.inbound_qos2.push_back(parts->packet);
+            return true;
+        });
+        if (!done) return done;
+        done = rows_.scan(column::outbound_qos2, prefix, "", [&](std::string_view key, std::string_view value) {
+            const auto parts = decode_entry_key(key);
+            auto record = decode_outbound_qos2(value);
+            if (parts && record) {
+                s.outbound_qos2.emplace_back(parts->message, *record);
+            } else {
+                set_aside(column::outbound_qos2, key, parts ? record.error().what : "malformed key");
+            }
+            return true;
+        });
+        if (!done) return done;
+        auto will = rows_.get(column::wills, will_key(s.id));
+        if (!will) return fail(will.error());
+        if (*will) {
+            if (auto record = decode_will(**will)) {
+                s.will = recovered_will{.message = make_message(record->message),
+                                        .delay_s = record->delay_s,
+                                        .due_at_ms = record->due_at_ms};
+            } else {
+                set_aside(column::wills, will_key(s.id), record.error().what);
+            }
+        }
+        return look_for_entries(s.id, s.has_entries);
+    }
+
+    result<void, storage_error> look_for_entries(session_id of, bool& found) {
+        return rows_.scan(column::entries, session_prefix(of), "", [&](std::string_view, std::string_view) {
+            found = true;
+            return false;
+        });
+    }
+
+    result<void, storage_error> read_queues() {
+        auto done = rows_.scan(column::queues, "", "", [this](std::string_view key, std::string_view value) {
+            const auto id = decode_session_key(key);
+            auto record = decode_queue(value);
+            if (id && record) {
+                into_.queues.push_back({.id = *id, .name = std::move(record->name)});
+            } else {
+                set_aside(column::queues, key, id ? record.error().what : "malformed key");
+            }
+            return true;
+        });
+        for (auto& q : into_.queues) {
+            if (done) done = look_for_entries(q.id, q.has_entries);
+        }
+        return done;
+    }
+
+    const backend& rows_;
+    recovered& into_;
+};
+
+} // namespace
+
+result<recovered, storage_error> recover(const backend& rows) {
+    recovered found;
+    if (auto done = reader{rows, found}.read_all(); !done) return fail(done.error());
+    return found;
+}
+
+result<std::size_t, storage_error> sweep_orphan_messages(const backend& rows, message_id before,
+                                                         const std::function<void(batch&&)>& submit) {
+    // A million ids are 8 MB of memory; more records than that take several passes.
+    constexpr std::size_t pass_max = 1'000'000;
+    std::size_t erased = 0;
+    std::string from;
+    for (bool more = true; more;) {
+        more = false;
+        std::vector<std::uint64_t> stored;
+        auto done = rows.scan(column::messages, "", from, [&](std::string_view key, std::string_view) {
+            const auto id = decode_session_key(key); // the same form: eight bytes
+            if (!id || id->value() >= before.value()) return false;
+            if (stored.size() == pass_max) {
+                from = key;
+                more = true;
+                return false;
+            }
+            stored.push_back(id->value());
+            return true;
+        });
+        if (!done) return fail(done.error());
+        if (stored.empty()) break;
+        std::vector<bool> used(stored.size());
+        done = rows.scan(column::entries, "", "", [&](std::string_view key, std::string_view) {
+            const auto parts = decode_entry_key(key);
+            if (!parts) return true;
+            const auto at = std::ranges::lower_bound(stored, parts->message.value());
+            if (at != stored.end() && *at == parts->message.value()) {
+                used[static_cast<std::size_t>(at - stored.begin())] = true;
+            }
+            return true;
+        });
+        if (!done) return fail(done.error());
+        batch erasures;
+        for (std::size_t i = 0; i != stored.size(); ++i) {
+            if (used[i]) continue;
+            erasures.erase(column::messages, message_key(message_id{stored[i]}));
+            ++erased;
+        }
+        if (!erasures.empty()) submit(std::move(erasures));
+    }
+    return erased;
+}
+
+} // namespace broker::storage

@@ -1,0 +1,58 @@
+// recovery: what a new process reads before it serves. Bounded by the number of sessions, queues and retained messages,
+// not by backlogs: entries are loaded when their receiver comes back.
+#pragma once
+
+#include "storage/records.hpp"
+#include "storage/store.hpp"
+
+#include <functional>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace broker::storage {
+
+struct recovered_will {
+    message_ptr message{};
+    std::uint32_t delay_s = 0;
+    std::int64_t due_at_ms = 0;
+};
+
+struct recovered_session {
+    session_id id{};
+    session_record session{};
+    std::vector<std::pair<std::string, subscription_options>> subscriptions{};
+    std::vector<packet_id> inbound_qos2{};
+    std::vector<std::pair<message_id, outbound_qos2_record>> outbound_qos2{};
+    std::optional<recovered_will> will{};
+    bool has_entries = false;
+};
+
+struct recovered_queue {
+    session_id id{};
+    std::string name{};
+    bool has_entries = false;
+};
+
+struct quarantined_row {
+    column in{};
+    std::string key_hex{};
+    std::string why{};
+};
+
+struct recovered {
+    std::uint64_t next_id = 1; // the stored lease
+    std::vector<recovered_session> sessions{};
+    std::vector<recovered_queue> queues{};
+    std::vector<message_ptr> retained{};
+    std::vector<quarantined_row> quarantined{}; // left where they are
+};
+
+[[nodiscard]] result<recovered, storage_error> recover(const backend& rows);
+
+// Erases the records of `messages` with ids below `before` that no entry refers to: their last receiver answered after
+// a restart, when nobody counted any more. Reads beside the running store; `submit` takes the erasures.
+[[nodiscard]] result<std::size_t, storage_error> sweep_orphan_messages(const backend& rows, message_id before,
+                                                                       const std::function<void(batch&&)>& submit);
+
+} // namespace broker::storage

@@ -1,0 +1,66 @@
+#include "storage/store.hpp"
+
+#include <cstring>
+
+namespace broker::storage {
+
+std::string_view name(column c) {
+    switch (c) {
+    case column::meta: return "meta";
+    case column::sessions: return "sessions";
+    case column::subscriptions: return "subscriptions";
+    case column::messages: return "messages";
+    case column::entries: return "entries";
+    case column::inbound_qos2: return "inbound_qos2";
+    case column::outbound_qos2: return "outbound_qos2";
+    case column::retained: return "retained";
+    case column::queues: return "queues";
+    case column::wills: return "wills";
+    }
+    return "";
+}
+
+// One operation in the buffer: kind, column, key size, value size (native 32 bits), key, value.
+void batch::record(operation::kind what, column c, std::string_view key, std::string_view value) {
+    char head[10];
+    const auto key_size = static_cast<std::uint32_t>(key.size());
+    const auto value_size = static_cast<std::uint32_t>(value.size());
+    head[0] = static_cast<char>(what);
+    head[1] = static_cast<char>(c);
+    std::memcpy(head + 2, &key_size, 4);
+    std::memcpy(head + 6, &value_size, 4);
+    data_.append(head, sizeof head).append(key).append(value);
+    ++operations_;
+}
+
+void batch::put(column c, std::string_view key, std::string_view value) {
+    record(operation::kind::put, c, key, value);
+}
+void batch::erase(column c, std::string_view key) { record(operation::kind::erase, c, key, {}); }
+void batch::erase_prefix(column c, std::string_view prefix) { record(operation::kind::erase_prefix, c, prefix, {}); }
+
+void batch::clear() {
+    data_.clear();
+    operations_ = 0;
+    required_ = durability::none;
+}
+
+void batch::require(durability level) { required_ = std::max(required_, level); }
+
+void batch::for_each(const visitor& visit) const {
+    const char* at = data_.data();
+    const char* const end = at + data_.size();
+    while (at != end) {
+        std::uint32_t key_size = 0;
+        std::uint32_t value_size = 0;
+        std::memcpy(&key_size, at + 2, 4);
+        std::memcpy(&value_size, at + 6, 4);
+        visit({.what = static_cast<operation::kind>(at[0]),
+               .in = static_cast<column>(at[1]),
+               .key = {at + 10, key_size},
+               .value = {at + 10 + key_size, value_size}});
+        at += 10 + key_size + value_size;
+    }
+}
+
+} // namespace broker::storage
