@@ -88,24 +88,24 @@ public:
 
 // A read that sees every batch submitted before it, by whatever shard.
 struct load_request {
-    session_id of;          // a session's or queue's entries
-    message_id from;        // from this id on, inclusive
+    session_id of{};          // a session's or queue's entries
+    message_id from{};        // from this id on, inclusive
     std::size_t messages_max = 0;
     std::size_t bytes_max = 0;
 };
 
 struct loaded_rows {
-    load_request request;
-    std::vector<std::pair<std::string, std::string>> entries; // key, value; shared messages are resolved:
-    std::vector<std::optional<std::string>> messages;         // the `messages` record of entry i when it refers to one
+    load_request request{};
+    std::vector<std::pair<std::string, std::string>> entries{}; // key, value; shared messages are resolved:
+    std::vector<std::optional<std::string>> messages{};         // the `messages` record of entry i when it refers to one
     bool more = false;                                        // the limits cut it off
 };
 
 // What a shard learns about its submissions, in order.
 struct completion {
-    ticket upto;                        // durable; unchanged when the store has failed
+    ticket upto{};                        // durable; unchanged when the store has failed
     bool failed = false;                // the store stopped acknowledging; recovers with a later completion
-    std::vector<loaded_rows> loaded;
+    std::vector<loaded_rows> loaded{};
 };
 
 // The committer's front, one per process.

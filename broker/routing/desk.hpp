@@ -69,7 +69,7 @@ public:
 
     // A session waits for a ticket (QoS 2 deliveries whose handle must be on disk first).
     struct waiter {
-        ticket at;
+        ticket at{};
         slot* who = nullptr;
     };
     [[nodiscard]] std::vector<waiter>& waiters() { return waiters_; }

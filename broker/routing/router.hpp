@@ -17,7 +17,7 @@ enum class refusal : std::uint8_t {
 };
 
 struct routed {
-    ticket durable_at;               // the acknowledgement may leave once this is durable
+    ticket durable_at{};               // the acknowledgement may leave once this is durable
     bool matched = false;            // somebody was subscribed, or it went to a queue
     refusal refused = refusal::none; // nothing was done
 };
@@ -34,7 +34,7 @@ public:
     struct subscribed {
         bool existed = false;            // the filter was there: options replaced [MQTT-3.8.4-3]
         refusal refused = refusal::none; // quota_exceeded: max_subscriptions_per_client, max_queues
-        ticket durable_at;               // the acknowledgement may leave once this is durable
+        ticket durable_at{};               // the acknowledgement may leave once this is durable
     };
     // Effective at once. Kept in the store when the session is durable.
     [[nodiscard]] virtual subscribed subscribe(session& s, const topic_filter& filter, const subscription_options& options,
@@ -42,7 +42,7 @@ public:
 
     struct unsubscribed {
         bool existed = false;
-        ticket durable_at;
+        ticket durable_at{};
     };
     [[nodiscard]] virtual unsubscribed unsubscribe(session& s, const topic_filter& filter, time_point now) = 0;
 

@@ -22,6 +22,14 @@ namespace broker {
 
 struct queue_slot;
 
+// How a consumer's session ended its turn with a message.
+enum class queue_outcome : std::uint8_t {
+    accepted,
+    requeue,  // NACK: for another consumer if there is one
+    reject,   // not wanted by anybody
+    returned, // never reached the consumer: does not count as a delivery
+};
+
 // One message one receiver is owed.
 struct entry {
     message_ptr message{};

@@ -31,14 +31,6 @@ struct queue_slot {
     std::atomic<std::size_t> bytes{0};
 };
 
-// How a consumer's session ended its turn with a message.
-enum class queue_outcome : std::uint8_t {
-    accepted,
-    requeue,  // NACK: for another consumer if there is one
-    reject,   // not wanted by anybody
-    returned, // never reached the consumer: does not count as a delivery
-};
-
 class queue {
 public:
     struct consumer {

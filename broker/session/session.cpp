@@ -324,7 +324,9 @@ void session::detach() {
     subscriber_ = nullptr;
     slot_->online.store(false, std::memory_order_relaxed);
     // The queues learn by queue_leave that this consumer is gone and take back what it held.
-    std::erase_if(outstanding_, [](const auto& o) { return o.value.from != nullptr; });
+    outstanding_.erase(std::remove_if(outstanding_.begin(), outstanding_.end(),
+                                      [](const auto& o) { return o.value.from != nullptr; }),
+                       outstanding_.end());
     backlog_.spill_all();
     in_flight_ = 0;
 }

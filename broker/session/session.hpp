@@ -12,6 +12,7 @@
 // Threading: only the thread of the shard that holds it.
 #pragma once
 
+#include "core/counters.hpp"
 #include "core/limits.hpp"
 #include "core/message.hpp"
 #include "core/topic.hpp"
@@ -120,7 +121,7 @@ private:
         std::uint16_t handle = 0;
         phase at = phase::sent;
         bool release_again = false; // phase released, not yet told on this connection
-        ticket durable_at;          // phase committing
+        ticket durable_at{};        // phases committing and released
     };
 
     void hand_over(entry e, time_point now);

@@ -1,0 +1,41 @@
+// handshake: the HTTP side of a WebSocket connection (RFC 6455 §4), over bytes, without I/O. Parsed by Boost.Beast.
+#pragma once
+
+#include "core/bytes.hpp"
+#include "core/limits.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace broker {
+
+class handshake {
+public:
+    enum class outcome : std::uint8_t { need_more, accepted, refused };
+
+    explicit handshake(const limits& bounds) : bounds_{bounds} {}
+
+    // Bytes of the request, in order. Ignored once the outcome is known.
+    void feed(byte_view bytes);
+
+    [[nodiscard]] outcome state() const { return state_; }
+    [[nodiscard]] const std::string& response() const { return response_; }       // once not need_more
+    [[nodiscard]] const std::string& subprotocol() const { return subprotocol_; } // the token chosen and echoed
+    [[nodiscard]] std::string_view reason() const { return reason_; }             // refused: a literal for the log
+    // What the client sent behind the request, to be read as frames.
+    [[nodiscard]] std::string take_pipelined() { return std::move(pipelined_); }
+
+private:
+    void decide(std::size_t request_size);
+    void refuse(unsigned status, std::string_view reason, std::string_view extra_headers = "");
+
+    const limits& bounds_;
+    std::string buffer_;
+    std::string response_;
+    std::string subprotocol_;
+    std::string pipelined_;
+    std::string_view reason_;
+    outcome state_ = outcome::need_more;
+};
+
+} // namespace broker

@@ -1,0 +1,50 @@
+// retained: the last retained message of every topic, one store per process.
+// Threading: any thread; one shared mutex (set and erase are rarer than publications, matches happen at SUBSCRIBE).
+#pragma once
+
+#include "core/limits.hpp"
+#include "core/message.hpp"
+#include "core/topic.hpp"
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+namespace broker {
+
+class retained {
+public:
+    explicit retained(const limits& bounds) : bounds_{bounds} {}
+
+    enum class outcome : std::uint8_t { stored, replaced, refused_count, refused_bytes };
+    outcome set(const message_ptr& m);
+    bool erase(std::string_view topic); // true: there was one
+
+    [[nodiscard]] message_ptr get(std::string_view topic, time_point now) const;
+    // Appends what matches, in the order of topics' levels; expired messages are left out.
+    void match(std::string_view pattern, time_point now, std::vector<message_ptr>& into,
+               std::size_t count_max = ~std::size_t{0}) const;
+
+    [[nodiscard]] std::size_t count() const { return count_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+
+private:
+    struct node {
+        message_ptr message{};
+        std::map<std::string, std::unique_ptr<node>, std::less<>> children{};
+    };
+    static void match_below(const node& at, std::string_view pattern, bool first, time_point now,
+                            std::vector<message_ptr>& into, std::size_t count_max);
+    static void take_all(const node& at, time_point now, std::vector<message_ptr>& into, std::size_t count_max);
+
+    const limits& bounds_;
+    mutable std::shared_mutex mutex_;
+    node root_;
+    std::atomic<std::size_t> count_{0};
+    std::atomic<std::size_t> bytes_{0};
+};
+
+} // namespace broker

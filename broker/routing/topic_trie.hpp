@@ -1,0 +1,121 @@
+// topic_trie: filter levels → subscriptions, one per process, shared by all protocols and shards.
+//
+// Invariants
+// 1. A level's text is interned: children are found by (node, level id) in one flat table, so matching hashes each level
+//    of a topic once and allocates nothing.
+// 2. A node without subscriptions, groups and children does not exist; a level no filter uses is not interned.
+// 3. A slot occurs at most once per node and at most once per group.
+#pragma once
+
+#include "core/topic.hpp"
+#include "routing/reader_lock.hpp"
+#include "routing/subscription.hpp"
+#include "session/slot.hpp"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace broker {
+
+struct trie_match {
+    slot* to = nullptr;
+    subscription_options options{};
+};
+
+// What a match found. Keep it: its vectors keep their capacity.
+struct match_set {
+    std::vector<trie_match> found{};
+    std::size_t nodes = 0; // distinct filters that matched; more than one: a slot may have been found more than once
+    void clear() {
+        found.clear();
+        nodes = 0;
+    }
+
+private:
+    friend class topic_trie;
+    std::vector<std::uint32_t> levels{};
+    std::vector<std::uint32_t> now{};
+    std::vector<std::uint32_t> next{};
+};
+
+class topic_trie {
+public:
+    explicit topic_trie(std::size_t shards);
+    ~topic_trie();
+
+    // Plain or shared filters. True: the slot had it already, its options are replaced.
+    [[nodiscard]] bool insert(const topic_filter& filter, slot& to, const subscription_options& options);
+    [[nodiscard]] bool erase(const topic_filter& filter, slot& to); // true: it was there
+
+    // Of a shared group one member is found: the next one online, else the next durable one.
+    void match(shard_index reader, std::string_view topic, match_set& into);
+
+    [[nodiscard]] std::size_t subscriptions() const { return subscriptions_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t shared_subscriptions() const { return shared_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t nodes() const { return nodes_in_use_.load(std::memory_order_relaxed); }
+
+private:
+    using node_id = std::uint32_t;
+    using level_id = std::uint32_t;
+
+    // Members by slot; beyond a threshold an index makes removal cheap.
+    class members {
+    public:
+        [[nodiscard]] bool put(slot& to, const subscription_options& options); // true: replaced
+        [[nodiscard]] bool remove(const slot& to);
+        [[nodiscard]] const std::vector<trie_match>& all() const { return list_; }
+        [[nodiscard]] bool empty() const { return list_.empty(); }
+
+    private:
+        [[nodiscard]] std::size_t find(const slot& to) const;
+        std::vector<trie_match> list_;
+        std::unique_ptr<std::unordered_map<const slot*, std::size_t>> index_;
+    };
+    struct group {
+        std::string name{};
+        members who{};
+        std::atomic<std::size_t> turn{0};
+    };
+    struct node {
+        node_id parent = 0;
+        level_id level = 0;
+        std::uint32_t children = 0;
+        members plain{};
+        std::vector<std::unique_ptr<group>> groups{};
+        [[nodiscard]] bool unused() const { return children == 0 && plain.empty() && groups.empty(); }
+    };
+    struct level_text {
+        std::string text{};
+        std::uint32_t uses = 0;
+    };
+
+    static constexpr node_id root = 0;
+    static constexpr node_id none = ~node_id{0};
+    static constexpr level_id plus = 0;
+    static constexpr level_id hash = 1;
+    static constexpr level_id unknown = ~level_id{0};
+
+    [[nodiscard]] node_id child(node_id of, level_id level) const;
+    [[nodiscard]] node_id find(std::string_view pattern) const;
+    node_id reach(std::string_view pattern);
+    void prune(node_id from);
+    [[nodiscard]] level_id intern(std::string_view text);
+    void release(level_id level);
+    void collect(const node& n, match_set& into) const;
+
+    reader_lock lock_;
+    std::vector<std::unique_ptr<node>> nodes_;
+    std::vector<node_id> free_nodes_;
+    std::unordered_map<std::uint64_t, node_id> children_; // (node << 32 | level)
+    std::vector<std::unique_ptr<level_text>> levels_;
+    std::vector<level_id> free_levels_;
+    std::unordered_map<std::string_view, level_id> by_text_; // keys live in levels_
+    std::atomic<std::size_t> subscriptions_{0};
+    std::atomic<std::size_t> shared_{0};
+    std::atomic<std::size_t> nodes_in_use_{0};
+};
+
+} // namespace broker

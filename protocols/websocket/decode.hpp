@@ -1,0 +1,68 @@
+// Frames from client to server (RFC 6455 §5), without I/O. Payload is unmasked where it lies and handed on in pieces as
+// it arrives: nothing of a message is buffered here, only a partial header or control frame.
+#pragma once
+
+#include "core/bytes.hpp"
+#include "core/close_reason.hpp"
+#include "core/utf8.hpp"
+
+#include <array>
+#include <optional>
+
+namespace broker::websocket {
+
+enum class message_kind : std::uint8_t { text = 0x1, binary = 0x2 };
+
+class frame_handler {
+public:
+    virtual ~frame_handler() = default;
+    // A piece of a message, perhaps empty. `begins`: its first; `ends`: its last.
+    virtual void on_data(byte_view piece, message_kind kind, bool begins, bool ends) = 0;
+    virtual void on_ping(byte_view payload) = 0;
+    virtual void on_pong(byte_view payload) = 0;
+    virtual void on_close(std::uint16_t code, std::string_view reason) = 0; // 1005: the frame had none
+};
+
+struct decode_failure {
+    std::uint16_t code = 1002;
+    close_cause cause = close_cause::protocol_error;
+    std::string_view what{}; // a literal: the broken rule
+};
+
+class decoder {
+public:
+    explicit decoder(std::size_t message_bytes_max) : message_bytes_max_{message_bytes_max} {}
+
+    // Consumes all of `bytes`, changing them. After an error or a close frame the rest is ignored.
+    void feed(std::span<std::uint8_t> bytes, frame_handler& to);
+    [[nodiscard]] const std::optional<decode_failure>& error() const { return error_; }
+    [[nodiscard]] bool closed() const { return closed_; }
+
+private:
+    [[nodiscard]] bool read_header(std::span<std::uint8_t>& bytes);
+    [[nodiscard]] bool begin_frame();
+    void payload(std::span<std::uint8_t> piece, frame_handler& to);
+    void finish_control(frame_handler& to);
+    void fail(std::uint16_t code, std::string_view what);
+
+    std::size_t message_bytes_max_;
+    std::array<std::uint8_t, 14> header_{};
+    std::size_t header_size_ = 0;
+    std::array<std::uint8_t, 4> mask_{};
+    std::size_t mask_at_ = 0;
+    bool in_payload_ = false;
+    bool fin_ = false;
+    std::uint8_t opcode_ = 0;
+    std::uint64_t left_ = 0;           // of this frame's payload
+    bool in_message_ = false;          // a fragmented message is under way
+    bool message_begun_ = false;       // its first piece was handed on
+    message_kind kind_ = message_kind::binary;
+    std::uint64_t message_bytes_ = 0;
+    utf8_validator utf8_;
+    std::array<std::uint8_t, 125> control_{};
+    std::size_t control_size_ = 0;
+    bool closed_ = false;
+    std::optional<decode_failure> error_;
+};
+
+} // namespace broker::websocket
