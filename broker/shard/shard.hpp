@@ -70,7 +70,7 @@ public:
     void refresh_now() { now_ = clock_.now(); }
     [[nodiscard]] std::span<std::uint8_t> read_buffer() { return read_buffer_; }
     [[nodiscard]] block_pool& blocks() { return blocks_; }
-    [[nodiscard]] const limits& bounds() const { return core_.shared().bounds; }
+    [[nodiscard]] const limits& bounds() { return core_.shared().bounds; }
 
     void add(std::shared_ptr<shard_connection> c);
     void remove(shard_connection& c); // destroyed at the end of the turn

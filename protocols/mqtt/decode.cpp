@@ -1,0 +1,182 @@
+#include "protocols/mqtt/decode.hpp"
+
+namespace broker::mqtt {
+
+namespace {
+
+std::unexpected<decode_error> malformed(std::string_view what) {
+    return fail(decode_error{reason_code::malformed_packet, what});
+}
+std::unexpected<decode_error> violation(std::string_view what) {
+    return fail(decode_error{reason_code::protocol_error, what});
+}
+std::unexpected<decode_error> passed(const property_error& e) { return fail(decode_error{e.reason, e.what}); }
+
+// SUBSCRIBE, UNSUBSCRIBE and PUBREL have 0010, PUBLISH its own flags, all others 0000 [MQTT-2.1.3-1].
+bool flags_valid(packet_type type, std::uint8_t flags) {
+    switch (type) {
+    case packet_type::publish: return true;
+    case packet_type::pubrel:
+    case packet_type::subscribe:
+    case packet_type::unsubscribe: return flags == 2;
+    default: return flags == 0;
+    }
+}
+
+} // namespace
+
+decoded<std::optional<fixed_header>> decode_fixed_header(byte_view bytes) {
+    if (bytes.empty()) return std::nullopt;
+    fixed_header h{.type = static_cast<packet_type>(bytes[0] >> 4), .flags = static_cast<std::uint8_t>(bytes[0] & 0x0F)};
+    if (bytes[0] >> 4 == 0) return malformed("§2.1.2: packet type 0");
+    if (!flags_valid(h.type, h.flags)) return malformed("[MQTT-2.1.3-1] reserved flags");
+    for (std::size_t i = 1; i != 5; ++i) {
+        if (i == bytes.size()) return std::nullopt;
+        h.remaining |= static_cast<std::size_t>(bytes[i] & 0x7F) << (7 * (i - 1));
+        if ((bytes[i] & 0x80) == 0) {
+            h.header_size = i + 1;
+            return h;
+        }
+    }
+    return malformed("[MQTT-1.5.5-1] remaining length over four bytes");
+}
+
+decoded<connect> decode_connect(byte_reader in) {
+    connect c;
+    const auto name = in.text16();
+    const auto level = in.u8();
+    if (in.failed()) return malformed("§3.1.2: CONNECT is too short");
+    const bool known = (name == "MQIsdp" && level == 3) || (name == "MQTT" && (level == 4 || level == 5));
+    if (!known) {
+        if (name != "MQTT" && name != "MQIsdp") return violation("[MQTT-3.1.2-1] protocol name");
+        return fail(decode_error{reason_code::unsupported_protocol_version, "[MQTT-3.1.2-2] protocol version"});
+    }
+    c.level = static_cast<protocol_level>(level);
+    const auto flags = in.u8();
+    c.keep_alive_s = in.u16();
+    if (in.failed()) return malformed("§3.1.2: CONNECT is too short");
+    if ((flags & 0x01) != 0) return malformed("[MQTT-3.1.2-3] reserved connect flag");
+    c.clean = (flags & 0x02) != 0;
+    const bool has_will = (flags & 0x04) != 0;
+    const auto will_level = static_cast<std::uint8_t>(flags >> 3 & 3);
+    const bool will_retain = (flags & 0x20) != 0;
+    if (will_level == 3 || (!has_will && (will_level != 0 || will_retain))) {
+        return malformed("[MQTT-3.1.2-11..14] will flags");
+    }
+    if (c.level != protocol_level::v5 && (flags & 0x40) != 0 && (flags & 0x80) == 0) {
+        return malformed("[MQTT3-3.1.2-22] password without user name");
+    }
+    if (c.level == protocol_level::v5) {
+        auto with = read_properties(in, property_place::connect);
+        if (!with) return passed(with.error());
+        c.with = *with;
+    }
+    c.client_id = read_utf8(in);
+    if (has_will) {
+        will_part w{.level = static_cast<qos>(will_level), .retain = will_retain};
+        if (c.level == protocol_level::v5) {
+            auto with = read_properties(in, property_place::will);
+            if (!with) return passed(with.error());
+            w.with = *with;
+        }
+        w.topic = read_utf8(in);
+        w.payload = as_bytes(in.text16());
+        c.will = w;
+    }
+    if ((flags & 0x80) != 0) c.user = read_utf8(in);
+    if ((flags & 0x40) != 0) c.password = as_bytes(in.text16());
+    if (!in.finished()) return malformed("§3.1.3: CONNECT payload");
+    return c;
+}
+
+decoded<publish> decode_publish(byte_reader in, std::uint8_t flags, protocol_level level) {
+    publish p{.level = static_cast<qos>(flags >> 1 & 3), .retain = (flags & 1) != 0, .dup = (flags & 8) != 0};
+    if ((flags >> 1 & 3) == 3) return malformed("[MQTT-3.3.1-4] QoS 3");
+    if (p.dup && p.level == qos::at_most_once) return malformed("[MQTT-3.3.1-2] DUP with QoS 0");
+    p.topic = read_utf8(in);
+    if (p.level != qos::at_most_once) {
+        p.id = packet_id{in.u16()};
+        if (!in.failed() && p.id == packet_id{}) return violation("[MQTT-2.2.1-3] packet identifier 0");
+    }
+    if (level == protocol_level::v5) {
+        auto with = read_properties(in, property_place::publish);
+        if (!with) return passed(with.error());
+        p.with = *with;
+    }
+    p.payload = in.rest();
+    if (in.failed()) return malformed("§3.3: malformed PUBLISH");
+    return p;
+}
+
+decoded<ack> decode_ack(byte_reader in, packet_type, protocol_level level) {
+    ack a{.id = packet_id{in.u16()}};
+    if (in.failed()) return malformed("§3.4: acknowledgement is too short");
+    if (a.id == packet_id{}) return violation("[MQTT-2.2.1-3] packet identifier 0");
+    if (level == protocol_level::v5 && !in.empty()) {
+        a.reason = static_cast<reason_code>(in.u8());
+        if (!in.empty()) {
+            auto with = read_properties(in, property_place::ack);
+            if (!with) return passed(with.error());
+        }
+    }
+    if (!in.finished()) return malformed("§3.4: bytes behind an acknowledgement");
+    return a;
+}
+
+decoded<subscribe> decode_subscribe(byte_reader in, protocol_level level) {
+    subscribe s{.id = packet_id{in.u16()}};
+    if (!in.failed() && s.id == packet_id{}) return violation("[MQTT-2.2.1-3] packet identifier 0");
+    if (level == protocol_level::v5) {
+        auto with = read_properties(in, property_place::subscribe);
+        if (!with) return passed(with.error());
+        s.with = *with;
+    }
+    if (in.empty()) return violation("[MQTT-3.8.3-2] SUBSCRIBE without a topic filter");
+    while (!in.empty()) {
+        subscribe::item item{.filter = read_utf8(in)};
+        const auto bits = in.u8();
+        if (in.failed()) return malformed("§3.8.3: malformed SUBSCRIBE payload");
+        if ((bits & 3) == 3) return violation("[MQTT-3.8.3-4] QoS 3");
+        const auto reserved = level == protocol_level::v5 ? 0xC0 : 0xFC;
+        if ((bits & reserved) != 0) return malformed("[MQTT-3.8.3-5] reserved subscription option bits");
+        item.options.maximum_qos = static_cast<qos>(bits & 3);
+        if (level == protocol_level::v5) {
+            if ((bits >> 4 & 3) == 3) return violation("§3.8.3.1: retain handling 3");
+            item.options.no_local = (bits & 4) != 0;
+            item.options.retain_as_published = (bits & 8) != 0;
+            item.options.retained = static_cast<retain_handling>(bits >> 4 & 3);
+            item.options.identifier = s.with.subscription_identifier.value_or(0);
+        }
+        s.items.push_back(item);
+    }
+    return s;
+}
+
+decoded<unsubscribe> decode_unsubscribe(byte_reader in, protocol_level level) {
+    unsubscribe u{.id = packet_id{in.u16()}};
+    if (!in.failed() && u.id == packet_id{}) return violation("[MQTT-2.2.1-3] packet identifier 0");
+    if (level == protocol_level::v5) {
+        auto with = read_properties(in, property_place::unsubscribe);
+        if (!with) return passed(with.error());
+    }
+    if (in.empty()) return violation("[MQTT-3.10.3-2] UNSUBSCRIBE without a topic filter");
+    while (!in.empty()) u.filters.push_back(read_utf8(in));
+    if (in.failed()) return malformed("§3.10.3: malformed UNSUBSCRIBE payload");
+    return u;
+}
+
+decoded<disconnect> decode_disconnect(byte_reader in, protocol_level level) {
+    disconnect d;
+    if (level == protocol_level::v5 && !in.empty()) {
+        d.reason = static_cast<reason_code>(in.u8());
+        if (!in.empty()) {
+            auto with = read_properties(in, property_place::disconnect);
+            if (!with) return passed(with.error());
+            d.with = *with;
+        }
+    }
+    if (!in.finished()) return malformed("§3.14: bytes behind DISCONNECT");
+    return d;
+}
+
+} // namespace broker::mqtt

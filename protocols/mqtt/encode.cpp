@@ -1,0 +1,173 @@
+#include "protocols/mqtt/encode.hpp"
+
+#include "core/byte_writer.hpp"
+
+#include <array>
+#include <charconv>
+#include <cstring>
+
+namespace broker::mqtt {
+
+namespace {
+
+std::size_t variable_integer_size(std::size_t value) {
+    return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20'0000 ? 3 : 4;
+}
+
+std::uint8_t* put_variable_integer(std::uint8_t* to, std::size_t value) {
+    do {
+        *to++ = static_cast<std::uint8_t>((value & 0x7F) | (value >= 0x80 ? 0x80 : 0));
+        value >>= 7;
+    } while (value != 0);
+    return to;
+}
+
+void append_variable_integer(std::string& to, std::size_t value) {
+    std::array<std::uint8_t, 4> bytes{};
+    const auto* const end = put_variable_integer(bytes.data(), value);
+    to.append(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(end - bytes.data()));
+}
+
+std::string packet(packet_type type, std::uint8_t flags, std::string_view body) {
+    std::string bytes;
+    bytes.push_back(static_cast<char>(static_cast<unsigned>(type) << 4 | flags));
+    append_variable_integer(bytes, body.size());
+    return bytes.append(body);
+}
+
+void append_block(std::string& to, std::string_view block) {
+    append_variable_integer(to, block.size());
+    to.append(block);
+}
+
+std::uint8_t* put_u16(std::uint8_t* to, std::size_t value) {
+    *to++ = static_cast<std::uint8_t>(value >> 8);
+    *to++ = static_cast<std::uint8_t>(value & 0xFF);
+    return to;
+}
+
+std::uint8_t* put(std::uint8_t* to, const void* from, std::size_t size) {
+    if (size != 0) std::memcpy(to, from, size);
+    return to + size;
+}
+
+constexpr std::string_view redelivery_name = "x-redelivery";
+
+} // namespace
+
+std::string encode_connack(const connack& c, protocol_level level) {
+    std::string body;
+    byte_writer out{body};
+    out.u8(c.session_present ? 1 : 0).u8(c.code);
+    if (level == protocol_level::v5) {
+        std::string block;
+        byte_writer with{block};
+        const auto id = [&](property_id p) -> byte_writer& { return with.u8(static_cast<std::uint8_t>(p)); };
+        if (c.session_expiry_interval) id(property_id::session_expiry_interval).u32(*c.session_expiry_interval);
+        if (c.receive_maximum != 0) id(property_id::receive_maximum).u16(c.receive_maximum);
+        if (c.maximum_packet_size != 0) id(property_id::maximum_packet_size).u32(c.maximum_packet_size);
+        if (!c.assigned_client_id.empty()) id(property_id::assigned_client_identifier).text16(c.assigned_client_id);
+        if (c.topic_alias_maximum != 0) id(property_id::topic_alias_maximum).u16(c.topic_alias_maximum);
+        if (c.server_keep_alive) id(property_id::server_keep_alive).u16(*c.server_keep_alive);
+        append_block(body, block);
+    }
+    return packet(packet_type::connack, 0, body);
+}
+
+std::string encode_ack(packet_type type, packet_id id, reason_code reason, protocol_level level) {
+    std::string body;
+    byte_writer{body}.u16(id.value());
+    if (level == protocol_level::v5 && reason != reason_code::success) {
+        body.push_back(static_cast<char>(reason)); // §3.4.2.1: no property length needed
+    }
+    return packet(type, type == packet_type::pubrel ? 2 : 0, body);
+}
+
+std::string encode_suback(packet_type type, packet_id id, const std::vector<std::uint8_t>& codes,
+                          protocol_level level) {
+    std::string body;
+    byte_writer out{body};
+    out.u16(id.value());
+    if (level == protocol_level::v5) out.u8(0);
+    if (level == protocol_level::v5 || type == packet_type::suback) {
+        for (const auto code : codes) out.u8(code);
+    }
+    return packet(type, 0, body);
+}
+
+std::string encode_disconnect(reason_code reason) {
+    std::string body;
+    if (reason != reason_code::success) body.push_back(static_cast<char>(reason));
+    return packet(packet_type::disconnect, 0, body);
+}
+
+byte_view pingresp() {
+    static constexpr std::array<std::uint8_t, 2> bytes{0xD0, 0x00};
+    return bytes;
+}
+
+std::size_t append_publish(outbox& out, const delivery& d, protocol_level level, std::size_t size_max,
+                           time_point now) {
+    const auto& m = *d.message;
+    const auto topic = m.topic();
+    const auto payload = m.payload();
+    const bool v5 = level == protocol_level::v5;
+
+    std::size_t block = 0; // size of the property block
+    std::array<char, 10> count{};
+    std::size_t count_size = 0;
+    const bool expires = v5 && m.expires_at() != never;
+    if (v5) {
+        block = m.properties().size() + (expires ? 5 : 0);
+        for (const auto id : d.subscription_identifiers) block += 1 + variable_integer_size(id);
+        if (d.redelivery_count != 0) {
+            count_size = static_cast<std::size_t>(
+                std::to_chars(count.data(), count.data() + count.size(), d.redelivery_count).ptr - count.data());
+            block += 1 + 2 + redelivery_name.size() + 2 + count_size;
+        }
+    }
+    const bool with_id = d.level != qos::at_most_once;
+    const auto remaining = 2 + topic.size() + (with_id ? 2 : 0) + (v5 ? variable_integer_size(block) + block : 0) +
+                           payload.size();
+    const auto head_size = 1 + variable_integer_size(remaining) + remaining - payload.size();
+    const auto size = head_size + payload.size();
+    if (size > size_max) return 0;
+
+    const auto put_head = [&](std::uint8_t* to) {
+        *to++ = static_cast<std::uint8_t>(static_cast<unsigned>(packet_type::publish) << 4 |
+                                          (d.redelivered && with_id ? 8U : 0U) | static_cast<unsigned>(d.level) << 1 |
+                                          (d.retain ? 1U : 0U));
+        to = put_variable_integer(to, remaining);
+        to = put(put_u16(to, topic.size()), topic.data(), topic.size());
+        if (with_id) to = put_u16(to, d.handle);
+        if (!v5) return to;
+        to = put_variable_integer(to, block);
+        to = put(to, m.properties().data(), m.properties().size());
+        if (expires) { // what is left of it [MQTT-3.3.2-6]
+            const auto left = std::chrono::ceil<seconds>(std::max(m.expires_at() - now, nanoseconds{0})).count();
+            *to++ = static_cast<std::uint8_t>(property_id::message_expiry_interval);
+            to = put_u16(put_u16(to, static_cast<std::size_t>(left >> 16 & 0xFFFF)), static_cast<std::size_t>(left & 0xFFFF));
+        }
+        for (const auto id : d.subscription_identifiers) { // [MQTT-3.3.4-3]
+            *to++ = static_cast<std::uint8_t>(property_id::subscription_identifier);
+            to = put_variable_integer(to, id);
+        }
+        if (count_size != 0) {
+            *to++ = static_cast<std::uint8_t>(property_id::user_property);
+            to = put(put_u16(to, redelivery_name.size()), redelivery_name.data(), redelivery_name.size());
+            to = put(put_u16(to, count_size), count.data(), count_size);
+        }
+        return to;
+    };
+    constexpr std::size_t referenced_from = 4096; // outbox: larger payloads are not copied
+    if (payload.size() < referenced_from) {
+        put(put_head(out.append(size)), payload.data(), payload.size());
+        return size;
+    }
+    std::string head(head_size, '\0');
+    put_head(reinterpret_cast<std::uint8_t*>(head.data()));
+    out.append(as_bytes(head), d.message, {});
+    return size;
+}
+
+} // namespace broker::mqtt

@@ -1,0 +1,222 @@
+#include "protocols/mqtt/engine.hpp"
+
+namespace broker::mqtt {
+
+std::unique_ptr<broker::engine> make_engine(const engine_context& with, time_point now) {
+    return std::make_unique<engine>(with, now);
+}
+
+engine::engine(const engine_context& with, time_point now)
+    : with_{with}, aliases_{with.bounds.mqtt_topic_alias_maximum}, last_packet_{now}, opened_at_{now} {}
+
+// --- bytes ---
+
+void engine::on_bytes(byte_view input, time_point now) {
+    if (closing_) return;
+    if (buffer_.empty() && !paused()) {
+        const auto used = process(input, now);
+        if (!closing_) buffer_.append(as_text(input.subspan(used)));
+    } else {
+        buffer_.append(as_text(input));
+        if (paused()) {
+            if (buffer_.size() > with_.bounds.max_message_bytes) {
+                fail_with(reason_code::packet_too_large, "too much sent before CONNACK");
+            }
+            return;
+        }
+        const auto used = process(as_bytes(buffer_), now);
+        buffer_.erase(0, used);
+    }
+    if (buffer_.empty() && buffer_.capacity() > 4096) std::string{}.swap(buffer_);
+    settle_deferred(now);
+}
+
+std::size_t engine::process(byte_view bytes, time_point now) {
+    std::size_t used = 0;
+    while (!closing_ && !paused()) {
+        const auto header = decode_fixed_header(bytes.subspan(used));
+        if (!header) {
+            fail_with(header.error().reason, header.error().what);
+            break;
+        }
+        if (!*header) break;
+        const auto& h = **header;
+        // Decided before the packet is buffered.
+        const auto size_max =
+            phase_ == phase::waiting ? with_.bounds.connect_bytes_max : with_.bounds.max_message_bytes;
+        if (h.packet_size() > size_max) {
+            fail_with(reason_code::packet_too_large, "packet larger than the limit");
+            break;
+        }
+        if (bytes.size() - used < h.packet_size()) break;
+        last_packet_ = now;
+        dispatch(h, bytes.subspan(used + h.header_size, h.remaining), now);
+        used += h.packet_size();
+    }
+    return used;
+}
+
+void engine::dispatch(const fixed_header& h, byte_view body, time_point now) {
+    const byte_reader in{body};
+    const auto handle = [&](auto decoded, auto handler) {
+        if (!decoded) return fail_with(decoded.error().reason, decoded.error().what);
+        (this->*handler)(*decoded, now);
+    };
+    if (phase_ == phase::waiting) {
+        if (h.type != packet_type::connect) {
+            return fail_with(reason_code::protocol_error, "[MQTT-3.1.0-1] the first packet must be CONNECT");
+        }
+        auto decoded = decode_connect(in);
+        if (!decoded) {
+            const auto& e = decoded.error();
+            if (e.reason == reason_code::unsupported_protocol_version) {
+                if (body.size() > 6 && body[6] >= 5) level_ = protocol_level::v5;
+                return refuse_connect(0x01, e.reason, e.what);
+            }
+            return fail_with(e.reason, e.what);
+        }
+        return on_connect(*decoded, now);
+    }
+    switch (h.type) {
+    case packet_type::publish: return handle(decode_publish(in, h.flags, level_), &engine::on_publish);
+    case packet_type::puback: return handle(decode_ack(in, h.type, level_), &engine::on_puback);
+    case packet_type::pubrec: return handle(decode_ack(in, h.type, level_), &engine::on_pubrec);
+    case packet_type::pubrel: return handle(decode_ack(in, h.type, level_), &engine::on_pubrel);
+    case packet_type::pubcomp: return handle(decode_ack(in, h.type, level_), &engine::on_pubcomp);
+    case packet_type::subscribe: return handle(decode_subscribe(in, level_), &engine::on_subscribe);
+    case packet_type::unsubscribe: return handle(decode_unsubscribe(in, level_), &engine::on_unsubscribe);
+    case packet_type::disconnect: return handle(decode_disconnect(in, level_), &engine::on_disconnect);
+    case packet_type::pingreq:
+        if (!body.empty()) return fail_with(reason_code::malformed_packet, "§3.12: PINGREQ has no payload");
+        return with_.out.append(pingresp()); // [MQTT-3.12.4-1]
+    case packet_type::connect:
+        return fail_with(reason_code::protocol_error, "[MQTT-3.1.0-2] a second CONNECT");
+    case packet_type::auth:
+        return fail_with(reason_code::protocol_error, "§4.12: no authentication method was agreed on");
+    case packet_type::connack:
+    case packet_type::suback:
+    case packet_type::unsuback:
+    case packet_type::pingresp:
+        return fail_with(reason_code::protocol_error, "§2.1.2: a packet only servers send");
+    }
+    fail_with(reason_code::malformed_packet, "§2.1.2: unknown packet type");
+}
+
+// --- acknowledgements ---
+
+void engine::send_when_durable(ticket at, std::string bytes) {
+    if (held_.empty() && with_.route.is_durable(at)) return with_.out.append(as_bytes(bytes));
+    // Order is kept: what is durable earlier waits for what was held before [MQTT-4.6.0-2..4].
+    if (!held_.empty()) at = std::max(at, held_.back().at);
+    held_.push_back({at, std::move(bytes)});
+}
+
+void engine::on_durable(ticket upto, time_point) {
+    if (closing_) return;
+    while (!held_.empty() && held_.front().at <= upto) {
+        with_.out.append(as_bytes(held_.front().bytes));
+        held_.pop_front();
+    }
+}
+
+// --- deliveries ---
+
+void engine::deliver(const delivery& d, time_point now) {
+    auto& count = with_.route.count();
+    if (closing_) return;
+    if (d.level == qos::at_most_once && with_.out.over_limit()) return count.drop(drop_reason::queue_full);
+    const auto size = append_publish(with_.out, d, level_, packet_size_max_, now);
+    if (size == 0) { // as if it had been delivered [MQTT-3.1.2-25]
+        count.drop(drop_reason::too_big);
+        if (d.handle != 0) {
+            too_large_.push_back(d.handle);
+            with_.out.touch();
+        }
+        return;
+    }
+    constexpr auto mine = static_cast<std::size_t>(protocol_kind::mqtt);
+    ++count.messages_sent[mine][static_cast<std::size_t>(d.level)];
+    count.message_bytes_sent[mine] += d.message->payload().size();
+}
+
+void engine::release(std::uint16_t handle, time_point) {
+    if (!closing_) with_.out.append(as_bytes(encode_ack(packet_type::pubrel, packet_id{handle}, reason_code::success, level_)));
+}
+
+void engine::settle_deferred(time_point now) {
+    while (!too_large_.empty() && session_ != nullptr) {
+        const auto handle = too_large_.back();
+        too_large_.pop_back();
+        (void)session_->settle(handle, settlement::accepted, now);
+    }
+}
+
+void engine::on_writable(time_point now) {
+    settle_deferred(now);
+    if (session_ != nullptr && !closing_) session_->pump(now);
+}
+
+// --- time ---
+
+time_point engine::next_deadline() const {
+    if (closing_) return never;
+    if (phase_ == phase::waiting) return opened_at_ + with_.bounds.connect_timeout;
+    if (keep_alive_s_ == 0) return never;
+    return last_packet_ + milliseconds{keep_alive_s_ * 1500}; // [MQTT-3.1.2-22]
+}
+
+void engine::on_deadline(time_point now) {
+    if (closing_ || next_deadline() > now) return;
+    close({.cause = close_cause::keepalive,
+           .detail = phase_ == phase::waiting ? "no CONNECT in time" : "nothing received for 1.5 times the keep alive"},
+          now);
+}
+
+// --- endings ---
+
+void engine::fail_with(reason_code reason, std::string_view why) {
+    if (closing_) return;
+    if (connack_sent_ && v5()) with_.out.append(as_bytes(encode_disconnect(reason)));
+    closing_ = close_reason{.cause = cause_of(reason), .detail = std::string{why}};
+    held_.clear();
+    with_.out.touch();
+}
+
+void engine::close(const close_reason& why, time_point) {
+    if (closing_) return;
+    if (connack_sent_ && v5()) with_.out.append(as_bytes(encode_disconnect(reason_of(why.cause))));
+    closing_ = why;
+    held_.clear();
+    with_.out.touch();
+}
+
+void engine::evict(const close_reason& why, time_point now) {
+    session_ = nullptr;
+    close(why, now);
+}
+
+void engine::on_disconnected(time_point now) {
+    if (phase_ == phase::claiming) with_.sessions.abandon(*this);
+    if (session_ == nullptr) return;
+    // Shutting down is our doing, not the client's: its will is not for that (it is stored for durable sessions).
+    with_.sessions.detach(*session_, !clean_end_, now);
+    session_ = nullptr;
+}
+
+client_info engine::info() const {
+    client_info i{.protocol = "mqtt",
+                  .version = level_ == protocol_level::v5     ? "5.0"
+                             : level_ == protocol_level::v3_1 ? "3.1"
+                                                              : "3.1.1",
+                  .client_id = client_id_,
+                  .user = user_,
+                  .keep_alive_s = keep_alive_s_};
+    if (session_ != nullptr) {
+        i.subscriptions = session_->subscriptions().size();
+        i.inflight = session_->outstanding();
+        i.waiting = session_->waiting();
+    }
+    return i;
+}
+
+} // namespace broker::mqtt

@@ -1,0 +1,38 @@
+// PUBACK, PUBREC, PUBREL, PUBCOMP from a client (MQTT 5 §3.4 to §3.7, §4.3).
+#include "protocols/mqtt/engine.hpp"
+
+namespace broker::mqtt {
+
+namespace {
+
+bool is_error(reason_code reason) { return static_cast<std::uint8_t>(reason) >= 0x80; }
+
+} // namespace
+
+void engine::on_puback(const ack& a, time_point now) {
+    // An error is a NACK: the receiver does not want it. Unknown identifiers are ignored: the PUBACK may have crossed a
+    // reconnect.
+    (void)session_->settle(a.id.value(), is_error(a.reason) ? settlement::reject : settlement::accepted, now);
+}
+
+void engine::on_pubrec(const ack& a, time_point now) {
+    if (is_error(a.reason)) { // [MQTT-4.3.3-4]: the identifier is free again, no PUBREL
+        (void)session_->settle(a.id.value(), settlement::reject, now);
+        return;
+    }
+    const auto at = session_->received(a.id.value(), now);
+    const auto reason = at ? reason_code::success : reason_code::packet_identifier_not_found;
+    send_when_durable(at.value_or(ticket{}), encode_ack(packet_type::pubrel, a.id, reason, level_));
+}
+
+void engine::on_pubrel(const ack& a, time_point) {
+    const auto at = session_->forget(a.id);
+    const auto reason = at ? reason_code::success : reason_code::packet_identifier_not_found;
+    send_when_durable(at.value_or(ticket{}), encode_ack(packet_type::pubcomp, a.id, reason, level_));
+}
+
+void engine::on_pubcomp(const ack& a, time_point now) {
+    (void)session_->settle(a.id.value(), settlement::accepted, now);
+}
+
+} // namespace broker::mqtt

@@ -1,0 +1,20 @@
+// DISCONNECT from a client (MQTT 5 §3.14).
+#include "protocols/mqtt/engine.hpp"
+
+namespace broker::mqtt {
+
+void engine::on_disconnect(const disconnect& d, time_point) {
+    if (d.with.session_expiry_interval) {
+        const auto expiry = *d.with.session_expiry_interval;
+        if (session_expiry_ == 0 && expiry != 0) { // §3.14.2.2.2
+            return fail_with(reason_code::protocol_error, "session expiry was 0 at CONNECT and cannot be raised");
+        }
+        session_->set_expiry(seconds{expiry}, expiry != 0xFFFF'FFFF);
+    }
+    clean_end_ = d.reason != reason_code::disconnect_with_will; // [MQTT-3.14.4-3]
+    closing_ = close_reason{.cause = close_cause::normal};
+    held_.clear();
+    with_.out.touch();
+}
+
+} // namespace broker::mqtt

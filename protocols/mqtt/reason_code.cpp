@@ -1,0 +1,40 @@
+#include "protocols/mqtt/reason_code.hpp"
+
+namespace broker::mqtt {
+
+reason_code reason_of(close_cause cause) {
+    switch (cause) {
+    case close_cause::normal:
+    case close_cause::peer_gone: return reason_code::success;
+    case close_cause::server_drain: return reason_code::server_shutting_down;
+    case close_cause::protocol_error:
+    case close_cause::unsupported_data: return reason_code::protocol_error;
+    case close_cause::bad_utf8: return reason_code::malformed_packet;
+    case close_cause::policy: return reason_code::not_authorized;
+    case close_cause::too_big: return reason_code::packet_too_large;
+    case close_cause::internal: return reason_code::unspecified_error;
+    case close_cause::overload:
+    case close_cause::slow_consumer: return reason_code::quota_exceeded;
+    case close_cause::not_authenticated:
+    case close_cause::forbidden: return reason_code::not_authorized;
+    case close_cause::keepalive: return reason_code::keep_alive_timeout;
+    case close_cause::taken_over: return reason_code::session_taken_over;
+    case close_cause::kicked: return reason_code::administrative_action;
+    case close_cause::rate_limited: return reason_code::message_rate_too_high;
+    }
+    return reason_code::unspecified_error;
+}
+
+close_cause cause_of(reason_code reason) {
+    switch (reason) {
+    case reason_code::packet_too_large: return close_cause::too_big;
+    case reason_code::keep_alive_timeout: return close_cause::keepalive;
+    case reason_code::session_taken_over: return close_cause::taken_over;
+    case reason_code::quota_exceeded:
+    case reason_code::server_busy: return close_cause::overload;
+    case reason_code::not_authorized: return close_cause::policy;
+    default: return close_cause::protocol_error;
+    }
+}
+
+} // namespace broker::mqtt
