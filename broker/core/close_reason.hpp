@@ -30,7 +30,7 @@ enum class close_cause : std::uint8_t {
 
 struct close_reason {
     close_cause cause = close_cause::normal;
-    std::string detail; // one line for the log: which rule, which limit; may be empty
+    std::string detail{}; // one line for the log: which rule, which limit; may be empty
 };
 
 // The reason token of the interface ("taken_over"), also the `reason` label of metrics.

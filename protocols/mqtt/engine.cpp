@@ -198,7 +198,7 @@ void engine::evict(const close_reason& why, time_point now) {
 void engine::on_disconnected(time_point now) {
     if (phase_ == phase::claiming) with_.sessions.abandon(*this);
     if (session_ == nullptr) return;
-    // Shutting down is our doing, not the client's: its will is not for that (it is stored for durable sessions).
+    // Every end but the client's own DISCONNECT publishes the will [MQTT-3.1.2-8].
     with_.sessions.detach(*session_, !clean_end_, now);
     session_ = nullptr;
 }

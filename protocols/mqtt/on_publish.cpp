@@ -70,7 +70,8 @@ void engine::on_publish(const publish& p, time_point now) {
             return send_when_durable(*earlier, encode_ack(packet_type::pubrec, p.id, reason_code::success, level_));
         }
     }
-    if (p.level != qos::at_most_once && session_->remembered() + held_.size() >= with_.bounds.mqtt_receive_maximum) {
+    // Clients of version 3 are not told a maximum; the transport stops reading them when the store is behind.
+    if (v5() && p.level != qos::at_most_once && session_->remembered() + held_.size() >= with_.bounds.mqtt_receive_maximum) {
         return fail_with(reason_code::receive_maximum_exceeded, "[MQTT-3.3.4-7] receive maximum");
     }
     // Route first: an acknowledgement says this broker now owns the message [MQTT-4.3.2-4].

@@ -1,0 +1,64 @@
+#include "protocols/stomp/destination.hpp"
+
+#include <fmt/format.h>
+
+namespace broker::stomp {
+
+namespace {
+
+constexpr std::string_view topic_prefix = "/topic/";
+constexpr std::string_view stomp_queue_prefix = "/queue/";
+
+// The MQTT spelling without looking at wildcards.
+result<std::string, std::string> name_of(std::string_view destination) {
+    if (destination.starts_with(topic_prefix)) return std::string{destination.substr(topic_prefix.size())};
+    if (destination.starts_with(stomp_queue_prefix)) {
+        return fmt::format("{}{}", queue_prefix, destination.substr(stomp_queue_prefix.size()));
+    }
+    if (!destination.starts_with('/')) return std::string{destination};
+    return fail(fmt::format("destination {}: known are /topic/NAME, /queue/NAME and an MQTT topic name", destination));
+}
+
+} // namespace
+
+result<std::string, std::string> topic_of(std::string_view destination, const limits& bounds) {
+    auto name = name_of(destination);
+    if (!name) return name;
+    const bool wildcard = name->find_first_of("*>") != std::string::npos;
+    if (wildcard || !is_topic_name(*name, bounds)) {
+        return fail(fmt::format("destination {}: not a name to send to (empty, too long or with wildcards)", destination));
+    }
+    if (name->starts_with('$') && !queue_name(*name)) {
+        return fail(fmt::format("destination {}: names that begin with $ are the server's", destination));
+    }
+    return name;
+}
+
+result<topic_filter, std::string> filter_of(std::string_view destination, std::string_view group,
+                                            const limits& bounds) {
+    auto name = name_of(destination);
+    if (!name) return fail(name.error());
+    std::string filter;
+    if (queue_name(*name)) {
+        filter = *name;
+    } else {
+        if (!group.empty()) filter = fmt::format("$share/{}/", group);
+        bool first = true;
+        for (level_walk walk{*name}; !walk.done(); walk.next()) {
+            if (!first) filter += '/';
+            first = false;
+            const auto level = walk.level();
+            filter += level == "*" ? "+" : level == ">" || level == "**" ? "#" : level;
+        }
+    }
+    auto parsed = topic_filter::parse(filter, bounds);
+    if (!parsed) return fail(fmt::format("destination {}: not a valid name or wildcard expression", destination));
+    return *parsed;
+}
+
+std::string destination_of(std::string_view topic) {
+    if (const auto queue = queue_name(topic)) return fmt::format("{}{}", stomp_queue_prefix, *queue);
+    return fmt::format("{}{}", topic_prefix, topic);
+}
+
+} // namespace broker::stomp

@@ -1,0 +1,142 @@
+// stomp::engine: STOMP 1.0, 1.1 and 1.2, one connection. Every subscription is a session of its own: transient, or
+// durable and named "client-id/subscription-name".
+#pragma once
+
+#include "protocols/engine.hpp"
+#include "protocols/stomp/frame.hpp"
+#include "protocols/stomp/parser.hpp"
+
+#include <deque>
+#include <map>
+
+namespace broker::stomp {
+
+class engine;
+
+enum class ack_mode : std::uint8_t { automatic, client, client_individual };
+
+// One SUBSCRIBE and the ledger of what it has not acknowledged.
+class subscription final : public subscriber {
+public:
+    subscription(engine& owner, std::string id, std::uint32_t number, ack_mode mode)
+        : owner_{owner}, id_{std::move(id)}, number_{number}, mode_{mode} {}
+
+    [[nodiscard]] bool has_room() const override;
+    void deliver(const delivery& d, time_point now) override;
+    void on_session(session& claimed, bool present, time_point now) override;
+    void evict(const close_reason& why, time_point now) override;
+
+private:
+    friend class engine;
+    engine& owner_;
+    std::string id_;
+    std::uint32_t number_;
+    ack_mode mode_;
+    session* session_ = nullptr;
+    std::string destination_;
+    std::optional<topic_filter> filter_;
+    subscription_options options_;
+    std::string receipt_; // of a SUBSCRIBE whose session is on its way
+    bool durable_ = false;
+    std::deque<std::uint16_t> unacknowledged_; // handles, in order of delivery
+};
+
+// What a transaction holds until COMMIT.
+struct transaction {
+    struct step {
+        message_ptr message{}; // SEND
+        std::string ack_id{};  // ACK, NACK
+        settlement how{};
+    };
+    std::vector<step> steps{};
+    std::size_t bytes = 0;
+};
+
+class engine final : public broker::engine {
+public:
+    engine(const engine_context& with, time_point now);
+    ~engine() override = default;
+
+    void on_bytes(byte_view input, time_point now) override;
+    void on_durable(ticket upto, time_point now) override;
+    [[nodiscard]] ticket awaiting() const override { return held_.empty() ? ticket{} : held_.back().at; }
+    void on_writable(time_point now) override;
+    void on_deadline(time_point now) override;
+    [[nodiscard]] time_point next_deadline() const override;
+    void on_disconnected(time_point now) override;
+    void close(const close_reason& why, time_point now) override;
+    [[nodiscard]] const std::optional<close_reason>& closing() const override { return closing_; }
+    [[nodiscard]] bool paused() const override { return claiming_ != nullptr || leaving_; }
+    [[nodiscard]] bool accepts_text() const override { return true; }
+    [[nodiscard]] client_info info() const override;
+    [[nodiscard]] protocol_kind kind() const override { return protocol_kind::stomp; }
+
+private:
+    friend class subscription;
+    struct held_frame {
+        ticket at{};
+        std::string bytes{};
+    };
+    struct ack_target {
+        subscription* of = nullptr;
+        std::uint16_t handle = 0;
+    };
+
+    void process(byte_view bytes, time_point now);
+    void dispatch(const frame& f, time_point now);
+    void on_connect(const frame& f, time_point now);
+    void on_send(const frame& f, time_point now);
+    void on_subscribe(const frame& f, time_point now);
+    void on_unsubscribe(const frame& f, time_point now);
+    void on_ack(const frame& f, settlement how, time_point now);
+    void on_begin(const frame& f);
+    void on_commit(const frame& f, time_point now);
+    void on_abort(const frame& f);
+    void on_disconnect(const frame& f);
+
+    void deliver(subscription& to, const delivery& d, time_point now);
+    void subscribed(subscription& s, time_point now);
+    [[nodiscard]] std::string durable_name(const frame& f, const std::string& id) const;
+    [[nodiscard]] subscription* find(std::string_view id);
+    void drop(subscription& s, bool for_good, time_point now);
+    [[nodiscard]] message_ptr message_of(const frame& f, time_point now);
+    [[nodiscard]] std::optional<ack_target> target_of(std::string_view ack_id);
+    ticket settle(const ack_target& target, settlement how, time_point now);
+    [[nodiscard]] transaction* transaction_of(const frame& f);
+
+    void send(std::string_view bytes, time_point now);
+    void leave_when_done();
+    void receipt(const frame& f, ticket at);
+    void receipt(std::string_view id, ticket at);
+    void fail(std::string_view code, std::string what, std::string_view receipt_id = "",
+              std::string_view extra_headers = "");
+    [[nodiscard]] std::string error_frame(std::string_view code, std::string_view what, std::string_view receipt_id,
+                                          std::string_view extra_headers) const;
+
+    engine_context with_;
+    parser parser_;
+    std::string buffer_; // what came while a claim was under way
+    version version_ = version::v1_0;
+    bool connected_ = false;
+    bool leaving_ = false; // DISCONNECT seen: nothing more is read, held receipts still leave
+    std::optional<close_reason> closing_;
+    std::vector<std::unique_ptr<subscription>> subscriptions_;
+    std::uint32_t last_number_ = 0;
+    subscription* claiming_ = nullptr;
+    std::map<std::string, transaction, std::less<>> transactions_;
+    std::deque<held_frame> held_;
+    std::string client_id_;
+    std::string login_;
+    std::string session_name_;
+    std::string head_; // scratch
+    time_point opened_at_;
+    time_point last_in_;
+    time_point last_out_;
+    milliseconds send_every_{0};   // heart-beats we owe; 0: none
+    milliseconds expect_every_{0}; // heart-beats we are owed
+    time_point now_;               // of the call under way
+};
+
+[[nodiscard]] std::unique_ptr<broker::engine> make_engine(const engine_context& with, time_point now);
+
+} // namespace broker::stomp
