@@ -53,7 +53,7 @@ public:
     // The highest ticket an acknowledgement is held for; ticket 0: none.
     [[nodiscard]] virtual ticket awaiting() const = 0;
 
-    // The outbox went below its limit, or a delivery that waited for room may go on.
+    // After the turn's output was written, with room in the outbox: what waited for that may go on.
     virtual void on_writable(time_point now) = 0;
 
     // next_deadline() has passed (keep alive, heart-beat, first packet). Early calls are harmless.

@@ -311,9 +311,9 @@ void connection::end_of_turn(time_point now) {
         }
     }
     if (!writing_ && !write()) return;
-    if (phase_ == phase::open && engine_ && limited_ && !out_.over_limit()) {
+    if (phase_ == phase::open && engine_ && !out_.over_limit()) {
+        if (limited_) --shard_.core().desk().count().slow_consumers;
         limited_ = false;
-        --shard_.core().desk().count().slow_consumers;
         engine_->on_writable(now);
     }
     if (phase_ == phase::open && !limited_ && out_.over_limit()) {
@@ -345,12 +345,7 @@ bool connection::write() {
             return false;
         }
         shard_.core().desk().count().network_bytes_sent += written;
-        if (!out_.over_limit()) {
-            out_.consume(written);
-        } else {
-            out_.consume(written);
-            if (!out_.over_limit() && limited_) out_.touch(); // on_writable in the next round
-        }
+        out_.consume(written);
     }
     return true;
 }

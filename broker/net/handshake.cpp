@@ -110,7 +110,7 @@ void handshake::decide(std::size_t request_size) {
     const auto [first, last] = request.equal_range("Sec-WebSocket-Protocol");
     for (auto it = first; it != last; ++it) {
         const auto value = it->value();
-        if (!http::validate_list(http::token_list{value})) {
+        if (!http::validate_list(http::opt_token_list{value})) {
             return refuse(400, "RFC 6455 §4.1: malformed Sec-WebSocket-Protocol");
         }
         for (const auto& token : http::token_list{value}) {

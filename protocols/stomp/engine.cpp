@@ -200,7 +200,9 @@ void engine::deliver(subscription& to, const delivery& d, time_point now) {
     append_header(h, "destination", destination_of(m.topic()), version_);
     append_header(h, "message-id", id, version_);
     append_header(h, "subscription", to.id_, version_);
-    if (d.handle != 0) {
+    if (d.handle != 0 && to.mode_ == ack_mode::automatic) { // durable: sending it is the acknowledgement
+        sent_automatically_.emplace_back(&to, d.handle);
+    } else if (d.handle != 0) {
         to.unacknowledged_.push_back(d.handle);
         if (version_ == version::v1_2) append_header(h, "ack", id, version_);
     }
@@ -231,6 +233,9 @@ void engine::deliver(subscription& to, const delivery& d, time_point now) {
 
 void engine::on_writable(time_point now) {
     if (closing_) return;
+    for (const auto& [s, handle] : std::exchange(sent_automatically_, {})) {
+        if (s->session_ != nullptr) (void)s->session_->settle(handle, settlement::accepted, now);
+    }
     for (const auto& s : subscriptions_) {
         if (s->session_ != nullptr) s->session_->pump(now);
     }

@@ -123,6 +123,7 @@ private:
     std::vector<std::unique_ptr<subscription>> subscriptions_;
     std::uint32_t last_number_ = 0;
     subscription* claiming_ = nullptr;
+    std::vector<std::pair<subscription*, std::uint16_t>> sent_automatically_; // settled at the end of the turn
     std::map<std::string, transaction, std::less<>> transactions_;
     std::deque<held_frame> held_;
     std::string client_id_;

@@ -116,6 +116,7 @@ void engine::drop(subscription& s, bool for_good, time_point now) {
             with_.sessions.detach(*held, false, now);
         }
     }
+    std::erase_if(sent_automatically_, [&](const auto& sent) { return sent.first == &s; });
     std::erase_if(subscriptions_, [&](const auto& known) { return known.get() == &s; });
 }
 

@@ -145,6 +145,10 @@ void test_node::settle() {
     for (bool moved = true; moved;) {
         moved = false;
         for (std::size_t i = 0; i != shards_.size(); ++i) moved |= turn(i);
+        const auto clients = clients_;
+        for (auto* const c : clients) {
+            if (!c->closed() && !c->out_.over_limit()) c->engine_->on_writable(now_);
+        }
         if (automatic_) moved |= store_->run_once();
     }
 }

@@ -1,0 +1,343 @@
+#include "config/load.hpp"
+
+#include "config/option_table.hpp"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <numeric>
+#include <optional>
+#include <sstream>
+
+namespace broker::config {
+
+namespace {
+
+[[noreturn]] void fail_at(const std::string& where, std::string_view key, std::string_view why) {
+    throw config_error{fmt::format("{}: {}: {}", where, key, why)};
+}
+
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), 0);
+    for (std::size_t i = 0; i != a.size(); ++i) {
+        auto diagonal = row[0];
+        row[0] = i + 1;
+        for (std::size_t j = 0; j != b.size(); ++j) {
+            const auto next = std::min({row[j] + 1, row[j + 1] + 1, diagonal + (a[i] == b[j] ? 0 : 1)});
+            diagonal = row[j + 1];
+            row[j + 1] = next;
+        }
+    }
+    return row.back();
+}
+
+std::string nearest(const std::vector<option>& table, std::string_view key) {
+    const auto best = std::ranges::min_element(table, {}, [&](const option& o) { return distance(o.key, key); });
+    return std::string{best->key};
+}
+
+// "10s" → 10 and "s".
+std::optional<std::pair<std::uint64_t, std::string_view>> number_and_unit(std::string_view text) {
+    std::uint64_t value = 0;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (ec != std::errc{}) return std::nullopt;
+    auto unit = text.substr(static_cast<std::size_t>(end - text.data()));
+    while (unit.starts_with(' ')) unit.remove_prefix(1);
+    return std::pair{value, unit};
+}
+
+std::uint64_t parse_size(const std::string& where, std::string_view key, std::string_view text) {
+    const auto parsed = number_and_unit(text);
+    constexpr std::array<std::pair<std::string_view, std::uint64_t>, 4> units{
+        {{"B", 1}, {"KiB", 1024}, {"MiB", 1024 * 1024}, {"GiB", 1024 * 1024 * 1024}}};
+    for (const auto& [unit, factor] : units) {
+        if (parsed && parsed->second == unit && parsed->first <= (std::uint64_t{1} << 40) / factor) return parsed->first * factor;
+    }
+    fail_at(where, key, fmt::format("\"{}\" is not a size; write a number with B, KiB, MiB or GiB, as in \"64KiB\"", text));
+}
+
+milliseconds parse_duration(const std::string& where, std::string_view key, std::string_view text) {
+    const auto parsed = number_and_unit(text);
+    constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> units{
+        {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
+    for (const auto& [unit, factor] : units) {
+        if (parsed && parsed->second == unit && parsed->first < 1'000'000'000) {
+            return milliseconds{static_cast<std::int64_t>(parsed->first) * factor};
+        }
+    }
+    fail_at(where, key, fmt::format("\"{}\" is not a duration; write a number with ms, s, m, h or d, as in \"10s\"", text));
+}
+
+// One value as the file or the environment wrote it.
+struct written {
+    std::optional<bool> truth{};
+    std::optional<std::int64_t> integer{};
+    std::optional<std::string> text{};
+};
+
+struct assigner {
+    const std::string& where;
+    std::string_view key;
+    const written& value;
+
+    std::int64_t integer(std::int64_t most) const {
+        if (!value.integer) fail_at(where, key, "must be an integer");
+        if (*value.integer < 0 || *value.integer > most) fail_at(where, key, fmt::format("must be 0 to {}", most));
+        return *value.integer;
+    }
+    const std::string& text(std::string_view example) const {
+        if (!value.text) fail_at(where, key, fmt::format("must be a string, as in {}", example));
+        return *value.text;
+    }
+    void operator()(bool* to) const {
+        if (!value.truth) fail_at(where, key, "must be true or false");
+        *to = *value.truth;
+    }
+    void operator()(std::uint16_t* to) const { *to = static_cast<std::uint16_t>(integer(65'535)); }
+    void operator()(std::uint32_t* to) const { *to = static_cast<std::uint32_t>(integer(1'000'000)); }
+    void operator()(const count_value& to) const { *to.to = static_cast<std::size_t>(integer(1'000'000'000'000)); }
+    void operator()(const size_value& to) const { *to.to = parse_size(where, key, text("\"64KiB\"")); }
+    void operator()(seconds* to) const {
+        *to = std::chrono::duration_cast<seconds>(parse_duration(where, key, text("\"10s\"")));
+    }
+    void operator()(milliseconds* to) const { *to = parse_duration(where, key, text("\"500ms\"")); }
+    void operator()(std::string* to) const { *to = text("\"text\""); }
+    void operator()(const choice_value& to) const {
+        const auto& chosen = text("\"text\"");
+        const auto known = fmt::format("|{}|", to.choices);
+        if (known.find(fmt::format("|{}|", chosen)) == std::string::npos) {
+            fail_at(where, key, fmt::format("\"{}\" is not one of {}", chosen, to.choices));
+        }
+        *to.to = chosen;
+    }
+    void operator()(storage::durability* to) const {
+        const auto& chosen = text("\"sync\"");
+        if (chosen != "sync" && chosen != "async" && chosen != "none") {
+            fail_at(where, key, fmt::format("\"{}\" is not one of sync|async|none", chosen));
+        }
+        *to = chosen == "sync"    ? storage::durability::sync
+              : chosen == "async" ? storage::durability::async
+                                  : storage::durability::none;
+    }
+};
+
+std::pair<std::string, std::uint16_t> parse_bind(const std::string& where, std::string_view key, std::string_view text) {
+    const auto colon = text.rfind(':');
+    std::uint32_t port = 0;
+    const auto digits = colon == std::string_view::npos ? std::string_view{} : text.substr(colon + 1);
+    const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (digits.empty() || ec != std::errc{} || end != digits.data() + digits.size() || port > 65'535) {
+        fail_at(where, key, fmt::format("\"{}\" is not HOST:PORT, as in \"127.0.0.1:8083\"", text));
+    }
+    auto host = text.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    return {std::string{host}, static_cast<std::uint16_t>(port)};
+}
+
+class toml_walk {
+public:
+    toml_walk(options& o, const std::string& file) : options_{o}, table_{option_table(o)}, file_{file} {}
+
+    void table(const toml::table& t, const std::string& prefix) {
+        for (const auto& [name, node] : t) {
+            const auto key = prefix.empty() ? std::string{name.str()} : fmt::format("{}.{}", prefix, name.str());
+            if (key == "listener") {
+                listeners(node);
+            } else if (const auto* const inner = node.as_table()) {
+                if (std::ranges::none_of(table_, [&](const option& o) { return o.key.starts_with(key + "."); })) {
+                    fail_at(where(node), key, fmt::format("unknown section; did you mean {}?", nearest(table_, key)));
+                }
+                table(*inner, key);
+            } else {
+                value(key, node);
+            }
+        }
+    }
+
+private:
+    std::string where(const toml::node& n) const {
+        return fmt::format("{}:{}:{}", file_, n.source().begin.line, n.source().begin.column);
+    }
+    void value(const std::string& key, const toml::node& node) {
+        const auto at = std::ranges::find(table_, key, &option::key);
+        if (at == table_.end()) {
+            fail_at(where(node), key, fmt::format("unknown key; did you mean {}?", nearest(table_, key)));
+        }
+        written w;
+        if (const auto* const b = node.as_boolean()) w.truth = b->get();
+        if (const auto* const i = node.as_integer()) w.integer = i->get();
+        if (const auto* const s = node.as_string()) w.text = s->get();
+        const auto place = where(node);
+        std::visit(assigner{place, key, w}, at->to);
+    }
+    void listeners(const toml::node& node) {
+        const auto* const all = node.as_array();
+        if (all == nullptr) fail_at(where(node), "listener", "must be written as [[listener]]");
+        for (const auto& one : *all) {
+            const auto* const t = one.as_table();
+            if (t == nullptr) fail_at(where(one), "listener", "must be written as [[listener]]");
+            options_.listeners.push_back(listener_of(*t));
+        }
+    }
+    listener listener_of(const toml::table& t) {
+        listener l;
+        std::vector<std::string> protocols;
+        bool bound = false;
+        for (const auto& [name, node] : t) {
+            const auto place = where(node);
+            const auto* const text = node.as_string();
+            if (name.str() == "name" && text != nullptr) {
+                l.name = text->get();
+            } else if (name.str() == "bind" && text != nullptr) {
+                std::tie(l.host, l.port) = parse_bind(place, "listener.bind", text->get());
+                bound = true;
+            } else if (name.str() == "protocols" && node.is_array()) {
+                for (const auto& p : *node.as_array()) protocols.push_back(p.value_or(std::string{}));
+            } else if (name.str() == "name" || name.str() == "bind" || name.str() == "protocols") {
+                fail_at(place, fmt::format("listener.{}", name.str()), "name and bind are strings, protocols a list");
+            } else {
+                fail_at(place, fmt::format("listener.{}", name.str()), "unknown key; known are name, bind and protocols");
+            }
+        }
+        if (!bound) fail_at(where(t), "listener.bind", "is missing; write bind = \"127.0.0.1:8083\"");
+        std::ranges::sort(protocols);
+        if (protocols == std::vector<std::string>{"ws"}) l.protocol = listener_protocol::ws;
+        else if (protocols == std::vector<std::string>{"mqtt"}) l.protocol = listener_protocol::mqtt;
+        else if (protocols == std::vector<std::string>{"stomp"}) l.protocol = listener_protocol::stomp;
+        else if (protocols == std::vector<std::string>{"mqtt", "stomp"}) l.protocol = listener_protocol::tcp;
+        else fail_at(where(t), "listener.protocols", "must be [\"ws\"], [\"mqtt\"], [\"stomp\"] or [\"mqtt\", \"stomp\"]");
+        if (l.name.empty()) l.name = protocols.front();
+        return l;
+    }
+
+    options& options_;
+    std::vector<option> table_;
+    const std::string& file_;
+};
+
+bool is_loopback(std::string_view host) { return host.starts_with("127.") || host == "::1" || host == "localhost"; }
+
+std::string read_file(const std::string& file) {
+    std::ifstream in{file, std::ios::binary};
+    if (!in) throw config_error{fmt::format("{}: cannot be read; check the name and its permissions", file)};
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+} // namespace
+
+void apply_toml(options& o, std::string_view text, const std::string& file) {
+    try {
+        toml_walk{o, file}.table(toml::parse(text, file), "");
+    } catch (const toml::parse_error& e) {
+        throw config_error{fmt::format("{}:{}:{}: {}", file, e.source().begin.line, e.source().begin.column, e.description())};
+    }
+}
+
+void load_file(options& o, const std::string& file) {
+    apply_toml(o, read_file(file), file);
+    const auto drop_ins = std::filesystem::path{file}.parent_path() / "conf.d";
+    std::error_code ec;
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator{drop_ins, ec}) {
+        if (entry.path().extension() == ".toml") files.push_back(entry.path().string());
+    }
+    std::ranges::sort(files);
+    for (const auto& f : files) apply_toml(o, read_file(f), f);
+}
+
+void apply_environment(options& o, const char* const* environment) {
+    constexpr std::string_view prefix = "BROKERD__";
+    const auto table = option_table(o);
+    for (; environment != nullptr && *environment != nullptr; ++environment) {
+        const std::string_view line{*environment};
+        if (!line.starts_with(prefix)) continue;
+        const auto equals = line.find('=');
+        const std::string name{line.substr(0, equals)};
+        std::string key;
+        for (std::size_t i = prefix.size(); i < name.size(); ++i) {
+            if (name.compare(i, 2, "__") == 0) {
+                key += '.';
+                ++i;
+            } else {
+                key += static_cast<char>(std::tolower(static_cast<unsigned char>(name[i])));
+            }
+        }
+        const auto at = std::ranges::find(table, key, &option::key);
+        if (at == table.end()) fail_at(name, key, fmt::format("unknown key; did you mean {}?", nearest(table, key)));
+        const std::string value{line.substr(equals + 1)};
+        written w{.text = value};
+        if (value == "true" || value == "false") w.truth = value == "true";
+        std::int64_t number = 0;
+        const auto [end, bad] = std::from_chars(value.data(), value.data() + value.size(), number);
+        if (bad == std::errc{} && end == value.data() + value.size()) w.integer = number;
+        std::visit(assigner{name, key, w}, at->to);
+    }
+}
+
+void validate(const options& o) {
+    if (o.listeners.empty()) throw config_error{"no listener: write a [[listener]] section or --listen ws://127.0.0.1:8083"};
+    for (std::size_t i = 0; i != o.listeners.size(); ++i) {
+        const auto& a = o.listeners[i];
+        if (!o.anonymous && !is_loopback(a.host)) {
+            throw config_error{fmt::format("listener {}: {} is not a loopback address and there is no authentication; "
+                                           "write anonymous = true in [auth] if everybody may connect",
+                                           a.name, a.host)};
+        }
+        for (std::size_t j = 0; j != i; ++j) {
+            const auto& b = o.listeners[j];
+            if (a.port != 0 && a.host == b.host && a.port == b.port) {
+                throw config_error{fmt::format("listeners {} and {}: both bind {}:{}", b.name, a.name, a.host, a.port)};
+            }
+        }
+    }
+}
+
+listener parse_listen_url(std::string_view url) {
+    const auto colon = url.find("://");
+    const auto scheme = url.substr(0, colon);
+    listener l;
+    if (scheme == "ws") l.protocol = listener_protocol::ws;
+    else if (scheme == "mqtt") l.protocol = listener_protocol::mqtt;
+    else if (scheme == "stomp") l.protocol = listener_protocol::stomp;
+    else if (scheme == "tcp") l.protocol = listener_protocol::tcp;
+    else if (scheme == "wss" || scheme == "mqtts" || scheme == "stomps") {
+        throw config_error{fmt::format("--listen {}: TLS is not available yet; terminate it in front of brokerd", url)};
+    } else {
+        throw config_error{fmt::format("--listen {}: unknown scheme; known are ws, mqtt, stomp and tcp", url)};
+    }
+    auto rest = colon == std::string_view::npos ? std::string_view{} : url.substr(colon + 3);
+    rest = rest.substr(0, rest.find('/', rest.find(']') == std::string_view::npos ? 0 : rest.find(']')));
+    std::tie(l.host, l.port) = parse_bind("--listen", std::string{url}, rest);
+    l.name = std::string{scheme};
+    return l;
+}
+
+std::string print(options o) {
+    std::string text;
+    std::string section;
+    for (const auto& one : option_table(o)) {
+        const auto dot = one.key.find('.');
+        if (one.key.substr(0, dot) != section) {
+            section = one.key.substr(0, dot);
+            text += fmt::format("{}[{}]\n", text.empty() ? "" : "\n", section);
+        }
+        text += fmt::format("{} = {}\n", one.key.substr(dot + 1), value_text(one));
+    }
+    for (const auto& l : o.listeners) {
+        constexpr std::array<std::string_view, 4> names{"\"ws\"", "\"mqtt\"", "\"stomp\"", "\"mqtt\", \"stomp\""};
+        const bool v6 = l.host.find(':') != std::string::npos;
+        text += fmt::format("\n[[listener]]\nname = \"{}\"\nbind = \"{}{}{}:{}\"\nprotocols = [{}]\n", l.name, v6 ? "[" : "",
+                            l.host, v6 ? "]" : "", l.port, names[static_cast<std::size_t>(l.protocol)]);
+    }
+    return text;
+}
+
+} // namespace broker::config

@@ -1,0 +1,91 @@
+#include "config/option_table.hpp"
+
+#include <fmt/format.h>
+
+namespace broker::config {
+
+std::vector<option> option_table(options& o) {
+    auto& b = o.bounds;
+    const auto count = [](std::size_t& to) { return count_value{&to}; };
+    const auto size = [](std::size_t& to) { return size_value{&to}; };
+    return {
+        {"node.name", &o.node_name, "Name of this broker in listings and generated client ids."},
+        {"node.data_dir", &o.data_dir, "Where sessions, queues and retained messages are kept."},
+        {"node.threads", &o.threads, "Threads that serve connections; 0: one per core."},
+        {"durability.default", &o.durability, "What PUBACK and RECEIPT promise: none, async (written), sync (on disk)."},
+        {"auth.anonymous", &o.anonymous, "Must be true to listen on other than loopback addresses."},
+        {"log.level", choice_value{&o.log_level, "trace|debug|info|warn|error|off"}, "Least severe messages that are logged."},
+        {"log.format", choice_value{&o.log_format, "auto|text|json"}, "auto: text on a terminal, JSON otherwise."},
+        {"admin.socket", &o.admin_socket, "Unix socket for brokerctl; empty: DATA_DIR/admin.sock."},
+        {"admin.http", &o.admin_http, "HOST:PORT of /healthz, /readyz and /metrics, or off."},
+        {"limits.max_connections", count(b.max_connections), "Open connections; more are closed at once."},
+        {"limits.max_sessions", count(b.max_sessions), "Sessions, connected or not, STOMP subscriptions included."},
+        {"limits.max_queues", count(b.max_queues), "Queues."},
+        {"limits.handshake_bytes", size(b.handshake_bytes_max), "WebSocket upgrade request."},
+        {"limits.handshake_timeout", &b.handshake_timeout, "Time for the upgrade request."},
+        {"limits.connect_timeout", &b.connect_timeout, "Time for the first packet."},
+        {"limits.connect_bytes", size(b.connect_bytes_max), "CONNECT packet or frame."},
+        {"limits.max_message", size(b.max_message_bytes), "MQTT packet, STOMP body, WebSocket message."},
+        {"limits.max_topic_levels", count(b.max_topic_levels), "Levels of a topic name or filter."},
+        {"limits.max_topic_bytes", size(b.max_topic_bytes), "Length of a topic name or filter."},
+        {"limits.max_properties", size(b.max_properties_bytes), "STOMP headers kept with a message."},
+        {"limits.max_client_id", size(b.max_client_id_bytes), "Length of a client id."},
+        {"limits.max_subscriptions_per_client", count(b.max_subscriptions_per_client), "Subscriptions of one client."},
+        {"limits.max_session_expiry", &b.max_session_expiry, "Longest session expiry granted; 0s: as asked."},
+        {"limits.outbox", size(b.outbox_bytes_max), "Unsent bytes of a connection; beyond it QoS 0 is dropped."},
+        {"limits.slow_consumer_timeout", &b.slow_consumer_timeout, "A full socket without progress is closed after this."},
+        {"limits.max_deliveries", &b.max_deliveries, "Deliveries of one message before it is given up."},
+        {"limits.session.queue_messages", count(b.session_queue_messages_max), "Messages waiting for one session."},
+        {"limits.session.queue_bytes", size(b.session_queue_bytes_max), "Bytes waiting for one session."},
+        {"limits.session.memory_messages", count(b.session_memory_messages_max), "Of these in memory; the rest on disk."},
+        {"limits.session.memory_bytes", size(b.session_memory_bytes_max), "Of these in memory; the rest on disk."},
+        {"limits.queue.messages", count(b.queue_messages_max), "Messages in one queue."},
+        {"limits.queue.bytes", size(b.queue_bytes_max), "Bytes in one queue."},
+        {"limits.retained.messages", count(b.retained_messages_max), "Retained messages."},
+        {"limits.retained.bytes", size(b.retained_bytes_max), "Bytes of retained messages."},
+        {"limits.mailbox_items", count(b.mailbox_items_max), "Hand-overs waiting for another thread before publishers wait."},
+        {"limits.store_pending", size(b.store_pending_bytes_max), "Bytes waiting for the disk before publishers wait."},
+        {"ws.idle_timeout", &b.idle_timeout, "A silent peer is pinged at half of it and closed at it; 0s: never."},
+        {"mqtt.receive_maximum", &b.mqtt_receive_maximum, "Unacknowledged QoS 1 and 2 publications of a client."},
+        {"mqtt.max_inflight", &b.mqtt_max_inflight, "Unacknowledged QoS 1 and 2 deliveries to a client."},
+        {"mqtt.topic_alias_maximum", &b.mqtt_topic_alias_maximum, "Topic aliases a client may use."},
+        {"mqtt.max_keep_alive", &b.mqtt_max_keep_alive, "Longest keep alive granted to MQTT 5 clients; 0s: as asked."},
+        {"stomp.prefetch", &b.stomp_prefetch, "Unacknowledged messages of a subscription."},
+        {"stomp.heart_beat", &b.stomp_heart_beat, "Heart-beat interval offered and asked for; 0ms: none."},
+        {"stomp.header_line", size(b.stomp_header_line_max), "Length of a header line."},
+        {"stomp.max_headers", count(b.stomp_headers_max), "Headers of a frame."},
+        {"stomp.max_transactions", count(b.stomp_transactions_max), "Open transactions of a connection."},
+        {"stomp.transaction_bytes", size(b.stomp_transaction_bytes_max), "What one transaction may hold."},
+    };
+}
+
+namespace {
+
+std::string size_text(std::size_t bytes) {
+    constexpr std::size_t ki = 1024;
+    if (bytes != 0 && bytes % (ki * ki * ki) == 0) return fmt::format("{}GiB", bytes / (ki * ki * ki));
+    if (bytes != 0 && bytes % (ki * ki) == 0) return fmt::format("{}MiB", bytes / (ki * ki));
+    if (bytes != 0 && bytes % ki == 0) return fmt::format("{}KiB", bytes / ki);
+    return fmt::format("{}B", bytes);
+}
+
+struct writer {
+    std::string operator()(const bool* v) const { return *v ? "true" : "false"; }
+    std::string operator()(const std::uint16_t* v) const { return fmt::to_string(*v); }
+    std::string operator()(const std::uint32_t* v) const { return fmt::to_string(*v); }
+    std::string operator()(const count_value& v) const { return fmt::to_string(*v.to); }
+    std::string operator()(const size_value& v) const { return fmt::format("\"{}\"", size_text(*v.to)); }
+    std::string operator()(const seconds* v) const { return fmt::format("\"{}s\"", v->count()); }
+    std::string operator()(const milliseconds* v) const { return fmt::format("\"{}ms\"", v->count()); }
+    std::string operator()(const std::string* v) const { return fmt::format("\"{}\"", *v); }
+    std::string operator()(const choice_value& v) const { return fmt::format("\"{}\"", *v.to); }
+    std::string operator()(const storage::durability* v) const {
+        return *v == storage::durability::sync ? "\"sync\"" : *v == storage::durability::async ? "\"async\"" : "\"none\"";
+    }
+};
+
+} // namespace
+
+std::string value_text(const option& o) { return std::visit(writer{}, o.to); }
+
+} // namespace broker::config
