@@ -1,0 +1,166 @@
+#include "server.hpp"
+
+#include "storage/keys.hpp"
+#include "storage/memory_store.hpp"
+#include "storage/records.hpp"
+#include "storage/recovery.hpp"
+#include "storage/rocks_store.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <future>
+
+namespace broker {
+
+namespace {
+
+constexpr seconds goodbye_within{4};
+
+listener_kind kind_of(config::listener_protocol p) {
+    switch (p) {
+    case config::listener_protocol::ws: return listener_kind::websocket;
+    case config::listener_protocol::mqtt: return listener_kind::mqtt;
+    case config::listener_protocol::stomp: return listener_kind::stomp;
+    case config::listener_protocol::tcp: return listener_kind::tcp;
+    }
+    return listener_kind::tcp;
+}
+
+std::string_view word(storage::durability d) {
+    return d == storage::durability::sync ? "sync" : d == storage::durability::async ? "async" : "none";
+}
+
+} // namespace
+
+server::server(const config::options& chosen) : options_{chosen} {
+    environment_.node_name = options_.node_name;
+    for (const auto& l : options_.listeners) {
+        addresses_.push_back({.name = l.name, .kind = kind_of(l.protocol), .host = l.host, .port = l.port});
+        probe(addresses_.back()); // before the store is touched: a busy port is the commonest mistake
+    }
+    open_store();
+    recover();
+    listen();
+}
+
+server::~server() { stop(); }
+
+void server::open_store() {
+    if (options_.durability == storage::durability::none) {
+        rows_ = std::make_unique<storage::memory_backend>();
+    } else {
+        auto opened = storage::rocks_backend::open(options_.data_dir);
+        if (!opened) throw start_error{opened.error().what};
+        rows_ = std::move(*opened);
+    }
+    const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+    const std::size_t count = options_.threads == 0 ? cores : options_.threads;
+    std::vector<storage::committer::callback> told;
+    for (std::size_t i = 0; i != count; ++i) {
+        told.emplace_back([this, i](storage::completion&& c) { shards_[i]->inbox().post(mail{std::move(c)}); });
+    }
+    committer_ = std::make_unique<storage::committer>(*rows_, options_.durability, std::move(told));
+    shards_.resize(count);
+}
+
+void server::recover() {
+    const auto start = std::chrono::steady_clock::now();
+    auto found = storage::recover(*rows_);
+    if (!found) throw start_error{found.error().what};
+    for (const auto& row : found->quarantined) {
+        spdlog::error("store: record {}/{} is left aside: {}", storage::name(row.in), row.key_hex, row.why);
+    }
+    // Ids of this process begin behind the lease of the last one; the new lease is on disk before one is used.
+    storage::batch lease;
+    lease.put(storage::column::meta, storage::id_lease_key(),
+              storage::encode_id_lease(found->next_id + id_source::lease_step));
+    const auto* const group = &lease;
+    if (auto written = rows_->write({&group, 1}, true); !written) throw start_error{written.error().what};
+
+    commons_ = std::make_unique<commons>(options_.bounds, *committer_, found->next_id, shards_.size(), options_.durability);
+    commons_->restore(*found);
+    for (std::size_t i = 0; i != shards_.size(); ++i) {
+        shards_[i] = std::make_unique<shard>(shard_index{static_cast<std::uint16_t>(i)}, *commons_, clock_);
+        shards_[i]->core().restore(*found, clock_.now());
+    }
+    const auto ms = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - start).count();
+    spdlog::info("recovered {} sessions, {} queues, {} retained messages in {} ms", found->sessions.size(),
+                 found->queues.size(), found->retained.size(), ms);
+    commit_thread_ = std::make_unique<storage::commit_thread>(*committer_, [](const std::string& failure) {
+        if (failure.empty()) {
+            spdlog::warn("store: writing works again; durable messages are accepted");
+        } else {
+            spdlog::error("store: {}; nothing is acknowledged and durable messages are refused until writing works again",
+                          failure);
+        }
+    });
+    sweeper_ = std::thread{[this, before = message_id{found->next_id}] {
+        auto erased = storage::sweep_orphan_messages(*rows_, before, [this](storage::batch&& erasures) {
+            auto shared = std::make_shared<storage::batch>(std::move(erasures));
+            auto* const first = shards_.front().get();
+            first->inbox().post(errand{[first, shared] {
+                shared->for_each([&](const storage::batch::operation& o) { first->core().desk().open().erase(o.in, o.key); });
+            }});
+        });
+        if (erased && *erased != 0) spdlog::info("store: {} messages without receivers erased", *erased);
+    }};
+}
+
+void server::listen() {
+    for (const auto& a : addresses_) infos_.push_back(std::make_unique<listener_info>(listener_info{a.name, a.kind}));
+    for (auto& s : shards_) {
+        auto& of_shard = listeners_.emplace_back();
+        for (std::size_t i = 0; i != addresses_.size(); ++i) {
+            of_shard.push_back(std::make_unique<listener>(*s, addresses_[i], *infos_[i], environment_));
+        }
+    }
+    std::vector<shard*> all;
+    for (const auto& s : shards_) all.push_back(s.get());
+    node_ = std::make_unique<admin_node>(node_facts{.name = options_.node_name,
+                                                    .data_dir = options_.data_dir,
+                                                    .durability = std::string{word(options_.durability)},
+                                                    .listeners = addresses_},
+                                         all, *commons_, *committer_, clock_);
+    for (const auto& s : shards_) s->start(all);
+    node_->set_ready(true);
+    std::string where;
+    for (const auto& a : addresses_) where += fmt::format("{}{} {}", where.empty() ? "" : ", ", a.name, url(a));
+    spdlog::info("ready: {}", where);
+}
+
+void server::stop() {
+    if (std::exchange(stopped_, true)) return;
+    if (sweeper_.joinable()) sweeper_.join();
+    if (node_) {
+        node_->set_ready(false);
+        for (std::size_t i = 0; i != shards_.size(); ++i) {
+            shards_[i]->inbox().post(errand{[this, i] {
+                listeners_[i].clear();
+                shards_[i]->for_each_connection([&](shard_connection& c) {
+                    c.shut_down({.cause = close_cause::server_drain, .detail = "the server is shutting down"},
+                                shards_[i]->now());
+                });
+            }});
+        }
+        // Until every goodbye is written and answered, or the time is over.
+        const auto until = clock_.now() + goodbye_within;
+        while (environment_.open.load() != 0 && clock_.now() < until) {
+            std::promise<void> turn;
+            auto passed = turn.get_future();
+            shards_.front()->inbox().post(errand{[&turn] { turn.set_value(); }});
+            passed.wait();
+            std::this_thread::yield();
+        }
+    }
+    for (const auto& s : shards_) {
+        if (s) s->stop();
+    }
+    for (const auto& s : shards_) {
+        if (s) s->join();
+    }
+    if (commit_thread_) commit_thread_->stop();
+}
+
+} // namespace broker

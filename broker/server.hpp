@@ -1,0 +1,47 @@
+// server: everything that runs: the store and its thread, the shards, the listeners, the admin API.
+// Destruction order: listeners and admin first, then shards, then the commit thread, then the store.
+#pragma once
+
+#include "admin_node.hpp"
+#include "config/options.hpp"
+#include "net/connection.hpp"
+#include "net/listener.hpp"
+#include "shard/shard.hpp"
+#include "storage/commit_thread.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace broker {
+
+class server {
+public:
+    // Opens the store, recovers, binds every address and starts serving. Throws start_error.
+    explicit server(const config::options& chosen);
+    ~server();
+
+    // Says goodbye to every client, waits until it is said (at most 4 s), writes what is pending.
+    void stop();
+
+private:
+    void open_store();
+    void recover();
+    void listen();
+
+    const config::options options_;
+    process_clock clock_;
+    std::unique_ptr<storage::backend> rows_;
+    std::unique_ptr<storage::committer> committer_;
+    std::unique_ptr<commons> commons_;
+    std::unique_ptr<storage::commit_thread> commit_thread_;
+    connection_environment environment_;
+    std::vector<std::unique_ptr<shard>> shards_;
+    std::vector<listener_address> addresses_;
+    std::vector<std::unique_ptr<listener_info>> infos_;
+    std::vector<std::vector<std::unique_ptr<listener>>> listeners_; // by shard
+    std::unique_ptr<admin_node> node_;
+    std::thread sweeper_;
+    bool stopped_ = false;
+};
+
+} // namespace broker
