@@ -96,7 +96,7 @@ void server::recover() {
                           failure);
         }
     });
-    sweeper_ = std::thread{[this, before = message_id{found->next_id}] {
+    sweeper_ = std::jthread{[this, before = message_id{found->next_id}] {
         auto erased = storage::sweep_orphan_messages(*rows_, before, [this](storage::batch&& erasures) {
             auto shared = std::make_shared<storage::batch>(std::move(erasures));
             auto* const first = shards_.front().get();
@@ -123,16 +123,19 @@ void server::listen() {
                                                     .durability = std::string{word(options_.durability)},
                                                     .listeners = addresses_},
                                          all, *commons_, *committer_, clock_);
+    admin_ = std::make_unique<admin_listener>(*node_, options_.admin_socket, options_.admin_http);
     for (const auto& s : shards_) s->start(all);
     node_->set_ready(true);
     std::string where;
     for (const auto& a : addresses_) where += fmt::format("{}{} {}", where.empty() ? "" : ", ", a.name, url(a));
-    spdlog::info("ready: {}", where);
+    if (options_.admin_http != "off") where += fmt::format(", admin http://{}", options_.admin_http);
+    spdlog::info("ready: {}, admin unix:{}", where, options_.admin_socket);
 }
 
 void server::stop() {
     if (std::exchange(stopped_, true)) return;
     if (sweeper_.joinable()) sweeper_.join();
+    admin_.reset();
     if (node_) {
         node_->set_ready(false);
         for (std::size_t i = 0; i != shards_.size(); ++i) {

@@ -4,6 +4,7 @@
 
 #include "admin_node.hpp"
 #include "config/options.hpp"
+#include "net/admin_listener.hpp"
 #include "net/connection.hpp"
 #include "net/listener.hpp"
 #include "shard/shard.hpp"
@@ -40,7 +41,8 @@ private:
     std::vector<std::unique_ptr<listener_info>> infos_;
     std::vector<std::vector<std::unique_ptr<listener>>> listeners_; // by shard
     std::unique_ptr<admin_node> node_;
-    std::thread sweeper_;
+    std::unique_ptr<admin_listener> admin_;
+    std::jthread sweeper_;
     bool stopped_ = false;
 };
 

@@ -38,8 +38,16 @@ result<topic_filter, std::string> filter_of(std::string_view destination, std::s
                                             const limits& bounds) {
     auto name = name_of(destination);
     if (!name) return fail(name.error());
+    // A group is one level: with a slash in it the rest of its name would become part of the filter.
+    if (group.find_first_of("/+#") != std::string_view::npos) {
+        return fail(fmt::format("x-group {}: a group's name has no slash and no wildcard", group));
+    }
     std::string filter;
-    if (queue_name(*name)) {
+    if (name->starts_with(queue_prefix)) {
+        // A queue is consumed by its name: what SEND cannot name cannot be consumed either.
+        if (!queue_name(*name) || name->find_first_of("*>") != std::string::npos) {
+            return fail(fmt::format("destination {}: a queue has a name, without wildcards", destination));
+        }
         filter = *name;
     } else {
         if (!group.empty()) filter = fmt::format("$share/{}/", group);

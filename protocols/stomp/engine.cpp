@@ -4,6 +4,7 @@
 #include "core/utf8.hpp"
 #include "protocols/stomp/destination.hpp"
 #include "protocols/stomp/header_escape.hpp"
+#include "protocols/stomp/reserved.hpp"
 
 #include <fmt/format.h>
 
@@ -203,7 +204,7 @@ void engine::deliver(subscription& to, const delivery& d, time_point now) {
     if (d.handle != 0 && to.mode_ == ack_mode::automatic) { // durable: sending it is the acknowledgement
         sent_automatically_.emplace_back(&to, d.handle);
     } else if (d.handle != 0) {
-        to.unacknowledged_.push_back(d.handle);
+        to.unacknowledged_.push_back({.handle = d.handle, .id = m.id()});
         if (version_ == version::v1_2) append_header(h, "ack", id, version_);
     }
     if (d.redelivered) append_header(h, "redelivered", "true", version_);
@@ -219,7 +220,10 @@ void engine::deliver(subscription& to, const delivery& d, time_point now) {
         case property_kind::correlation_data:
             append_header(h, "correlation-id", is_utf8(p->value) ? std::string{p->value} : base64url(p->value), version_);
             break;
-        case property_kind::user_property: append_header(h, p->name, p->value, version_); break;
+        case property_kind::user_property:
+            // Any publisher's choice, so never a header that frames the body or means something to the client's library.
+            if (!p->name.empty() && !is_reserved(p->name)) append_header(h, p->name, p->value, version_);
+            break;
         }
     }
     h += fmt::format("content-length:{}\n\n", m.payload().size());

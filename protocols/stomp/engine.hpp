@@ -38,7 +38,11 @@ private:
     subscription_options options_;
     std::string receipt_; // of a SUBSCRIBE whose session is on its way
     bool durable_ = false;
-    std::deque<std::uint16_t> unacknowledged_; // handles, in order of delivery
+    struct pending {
+        std::uint16_t handle = 0;
+        message_id id{}; // handles come around again: an old ACK must not hit a new message
+    };
+    std::deque<pending> unacknowledged_; // in order of delivery
 };
 
 // What a transaction holds until COMMIT.

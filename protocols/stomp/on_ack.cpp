@@ -13,28 +13,28 @@ std::optional<engine::ack_target> engine::target_of(std::string_view ack_id) {
     const auto first = std::from_chars(ack_id.data(), end, number);
     if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '-') return std::nullopt;
     const auto second = std::from_chars(first.ptr + 1, end, handle);
-    if (second.ec != std::errc{} || handle == 0) return std::nullopt;
+    if (second.ec != std::errc{} || second.ptr == end || *second.ptr != '-') return std::nullopt;
+    std::uint64_t message = 0;
+    const auto third = std::from_chars(second.ptr + 1, end, message);
+    if (third.ec != std::errc{} || third.ptr != end) return std::nullopt;
     const auto it = std::ranges::find_if(subscriptions_, [&](const auto& s) { return s->number_ == number; });
     if (it == subscriptions_.end()) return std::nullopt;
     const auto& open = (*it)->unacknowledged_;
-    if (std::ranges::find(open, handle) == open.end()) return std::nullopt;
+    const auto known = std::ranges::find(open, handle, &subscription::pending::handle);
+    if (known == open.end() || known->id != message_id{message}) return std::nullopt;
     return ack_target{it->get(), handle};
 }
 
 ticket engine::settle(const ack_target& target, settlement how, time_point now) {
     auto& open = target.of->unacknowledged_;
-    std::vector<std::uint16_t> handles{target.handle};
-    const auto at = std::ranges::find(open, target.handle);
-    if (target.of->mode_ == ack_mode::client) { // cumulative: it and everything before
-        handles.assign(open.begin(), at + 1);
-        open.erase(open.begin(), at + 1);
-    } else {
-        open.erase(at);
-    }
+    const auto at = std::ranges::find(open, target.handle, &subscription::pending::handle);
+    const auto first = target.of->mode_ == ack_mode::client ? open.begin() : at; // cumulative: everything before it too
+    const std::vector<subscription::pending> settled(first, at + 1);
+    open.erase(first, at + 1);
     ticket done;
-    for (const auto handle : handles) {
+    for (const auto& one : settled) {
         if (target.of->session_ == nullptr) break;
-        done = std::max(done, target.of->session_->settle(handle, how, now).value_or(ticket{}));
+        done = std::max(done, target.of->session_->settle(one.handle, how, now).value_or(ticket{}));
     }
     return done;
 }

@@ -29,6 +29,14 @@ std::optional<version> negotiate(std::optional<std::string_view> accepted) {
     return best;
 }
 
+// 1.0 allows padding around a value, and its CONNECT is read before the version is known.
+std::string_view unpadded(std::string_view text, version v) {
+    if (v != version::v1_0) return text;
+    while (text.starts_with(' ')) text.remove_prefix(1);
+    while (text.ends_with(' ')) text.remove_suffix(1);
+    return text;
+}
+
 struct heart_beats {
     std::uint32_t sends_ms = 0;
     std::uint32_t wants_ms = 0;
@@ -54,7 +62,7 @@ void engine::on_connect(const frame& f, time_point now) {
     }
     heart_beats theirs;
     if (const auto text = f.find("heart-beat")) {
-        const auto parsed = parse_heart_beat(*text);
+        const auto parsed = parse_heart_beat(unpadded(*text, *v));
         if (!parsed) return fail("protocol_error", "malformed heart-beat header", f.get("receipt"));
         theirs = *parsed;
     }
@@ -62,9 +70,10 @@ void engine::on_connect(const frame& f, time_point now) {
     connected_ = true;
     parser_.set_version(version_);
     parser_.set_connected();
-    login_ = f.get("login");
+    login_ = unpadded(f.get("login"), version_);
     session_name_ = with_.new_client_id();
-    client_id_ = f.get("client-id").empty() ? session_name_ : std::string{f.get("client-id")};
+    const auto client_id = unpadded(f.get("client-id"), version_);
+    client_id_ = client_id.empty() ? session_name_ : std::string{client_id};
     const auto ours = static_cast<std::uint32_t>(with_.bounds.stomp_heart_beat.count());
     if (ours != 0 && theirs.wants_ms != 0) send_every_ = milliseconds{std::max(ours, theirs.wants_ms)};
     if (ours != 0 && theirs.sends_ms != 0) expect_every_ = milliseconds{std::max(ours, theirs.sends_ms)};

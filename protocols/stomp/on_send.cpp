@@ -3,19 +3,14 @@
 
 #include "core/properties.hpp"
 #include "protocols/stomp/destination.hpp"
+#include "protocols/stomp/reserved.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 
 namespace broker::stomp {
 
 namespace {
-
-// Not passed on: spent here, or ours to set.
-constexpr std::array<std::string_view, 16> spent{
-    "destination", "receipt",    "transaction", "content-length", "message-id",   "subscription", "ack",  "expires",
-    "expiration",  "ttl",        "persistent",  "retain",         "content-type", "correlation-id", "reply-to", "redelivered"};
 
 std::optional<std::int64_t> number(std::string_view text) {
     std::int64_t value = 0;
@@ -51,7 +46,7 @@ message_ptr engine::message_of(const frame& f, time_point now) {
     }
     std::vector<std::string_view> seen; // of repeated headers the first counts
     for (const auto& [key, value] : f.headers) {
-        if (std::ranges::find(spent, key) != spent.end() || std::ranges::find(seen, key) != seen.end()) continue;
+        if (is_reserved(key) || std::ranges::find(seen, key) != seen.end()) continue;
         seen.push_back(key);
         fits &= append_property(properties, {.kind = property_kind::user_property, .name = key, .value = value});
     }

@@ -46,6 +46,8 @@ void engine::on_subscribe(const frame& f, time_point now) {
     } else if (mode_text != "auto") {
         return refuse(fmt::format("ack mode {} is not known", mode_text));
     }
+    // Taken for an ordinary subscription it would consume what its client only wanted to look at.
+    if (f.get("browser") == "true") return refuse("browser:true is not served");
     const auto filter = filter_of(*destination, f.get("x-group"), with_.bounds);
     if (!filter) return refuse(filter.error());
 

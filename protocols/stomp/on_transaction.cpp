@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace broker::stomp {
 
 // Null: refused, the connection is being closed.
@@ -33,6 +35,16 @@ void engine::on_begin(const frame& f) {
 void engine::on_commit(const frame& f, time_point now) {
     if (transaction_of(f) == nullptr) return;
     const auto node = transactions_.extract(transactions_.find(f.get("transaction")));
+    // All or nothing: what cannot be acknowledged any more is found before the first message is routed.
+    std::vector<std::string_view> acknowledged;
+    for (const auto& step : node.mapped().steps) {
+        if (step.message) continue;
+        if (!target_of(step.ack_id) || std::ranges::find(acknowledged, step.ack_id) != acknowledged.end()) {
+            return fail("protocol_error", "the transaction acknowledges what is not waiting for it: " + step.ack_id,
+                        f.get("receipt"));
+        }
+        acknowledged.push_back(step.ack_id);
+    }
     ticket at;
     for (const auto& step : node.mapped().steps) {
         if (step.message) {
@@ -43,9 +55,7 @@ void engine::on_commit(const frame& f, time_point now) {
             at = std::max(at, routed.durable_at);
         } else if (const auto target = target_of(step.ack_id)) {
             at = std::max(at, settle(*target, step.how, now));
-        } else {
-            return fail("protocol_error", "the transaction acknowledges a message twice", f.get("receipt"));
-        }
+        } // else: a cumulative one earlier in this transaction covers it
     }
     receipt(f, at);
 }

@@ -105,6 +105,7 @@ void parser::on_line() {
     }
     const auto colon = line.find(':');
     if (colon == std::string::npos) return fail("protocol_error", "a header line has no colon: " + line.substr(0, 80));
+    if (colon == 0) return fail("protocol_error", "a header without a name"); // header-name = 1*<...>
     // CONNECT and CONNECTED are not escaped, for 1.0's sake [STOMP12 §Value Encoding].
     const bool plain = !connected_;
     auto key = unescape(std::string_view{line}.substr(0, colon), plain ? version::v1_0 : version_);

@@ -1,0 +1,140 @@
+// GET /metrics: the Prometheus text format, built from one status per scrape.
+#include "admin/registry.hpp"
+
+#include <prometheus/client_metric.h>
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <unistd.h>
+
+namespace broker::admin {
+
+namespace {
+
+using label = prometheus::ClientMetric::Label;
+
+class collection {
+public:
+    void value(const char* name, const char* help, prometheus::MetricType type, double v, std::vector<label> labels = {}) {
+        auto& f = family(name, help, type);
+        prometheus::ClientMetric m;
+        m.label = std::move(labels);
+        if (type == prometheus::MetricType::Counter) m.counter.value = v;
+        else m.gauge.value = v;
+        f.metric.push_back(std::move(m));
+    }
+    void histogram_of(const char* name, const char* help, const histogram& h) {
+        auto& f = family(name, help, prometheus::MetricType::Histogram);
+        prometheus::ClientMetric m;
+        std::uint64_t sum = 0;
+        for (std::size_t i = 0; i != h.counts.size(); ++i) {
+            sum += h.counts[i];
+            m.histogram.bucket.push_back(
+                {sum, i == h.bounds.size() ? std::numeric_limits<double>::infinity() : h.bounds[i]});
+        }
+        m.histogram.sample_count = sum;
+        m.histogram.sample_sum = h.sum;
+        f.metric.push_back(std::move(m));
+    }
+    [[nodiscard]] std::string text() const { return prometheus::TextSerializer{}.Serialize(families_); }
+
+private:
+    prometheus::MetricFamily& family(const char* name, const char* help, prometheus::MetricType type) {
+        for (auto& f : families_) {
+            if (f.name == name) return f;
+        }
+        prometheus::MetricFamily made;
+        made.name = name;
+        made.help = help;
+        made.type = type;
+        families_.push_back(std::move(made));
+        return families_.back();
+    }
+    std::vector<prometheus::MetricFamily> families_;
+};
+
+constexpr auto counter = prometheus::MetricType::Counter;
+constexpr auto gauge = prometheus::MetricType::Gauge;
+constexpr std::array<const char*, protocol_kinds> protocol_names{"mqtt", "stomp", "none"};
+constexpr std::array<const char*, drop_reasons> drop_names{"queue_full", "expired",      "no_subscriber", "too_big",
+                                                           "no_local",   "disconnected", "storage"};
+
+void process_series(collection& c) {
+    std::ifstream stat{"/proc/self/stat"};
+    std::string text{std::istreambuf_iterator<char>{stat}, {}};
+    const auto behind_name = text.rfind(')');
+    if (behind_name != std::string::npos) {
+        std::istringstream fields{text.substr(behind_name + 2)};
+        std::vector<std::string> f{std::istream_iterator<std::string>{fields}, {}};
+        if (f.size() > 21) {
+            const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
+            c.value("process_cpu_seconds_total", "CPU time.", counter, (std::stod(f[11]) + std::stod(f[12])) / ticks);
+            c.value("process_virtual_memory_bytes", "Virtual memory.", gauge, std::stod(f[20]));
+            c.value("process_resident_memory_bytes", "Resident memory.", gauge,
+                    std::stod(f[21]) * static_cast<double>(sysconf(_SC_PAGESIZE)));
+        }
+    }
+}
+
+response metrics(node& on, const request&) {
+    const auto s = on.get_status();
+    if (!s) return problem(s.error());
+    collection c;
+    const auto n = [](auto v) { return static_cast<double>(v); };
+    c.value("broker_build_info", "1, with the version.", gauge, 1, {{"version", s->version}});
+    for (std::size_t p = 0; p != 2; ++p) {
+        const std::vector<label> by{{"protocol", protocol_names[p]}};
+        c.value("broker_connections", "Open connections.", gauge, n(s->sums.connections[p]), by);
+        c.value("broker_connections_opened_total", "Connections opened.", counter, n(s->sums.connections_opened[p]), by);
+        for (std::size_t r = 0; r != s->sums.connections_closed[p].size(); ++r) {
+            if (s->sums.connections_closed[p][r] == 0) continue;
+            c.value("broker_connections_closed_total", "Connections closed, by reason.", counter,
+                    n(s->sums.connections_closed[p][r]),
+                    {{"protocol", protocol_names[p]}, {"reason", std::string{token(static_cast<close_cause>(r))}}});
+        }
+        for (std::size_t q = 0; q != 3; ++q) {
+            const std::vector<label> with_qos{{"protocol", protocol_names[p]}, {"qos", std::to_string(q)}};
+            c.value("broker_messages_received_total", "Publications received.", counter, n(s->sums.messages_received[p][q]), with_qos);
+            c.value("broker_messages_sent_total", "Deliveries sent.", counter, n(s->sums.messages_sent[p][q]), with_qos);
+        }
+        c.value("broker_message_bytes_total", "Payload bytes.", counter, n(s->sums.message_bytes_received[p]),
+                {{"direction", "in"}, {"protocol", protocol_names[p]}});
+        c.value("broker_message_bytes_total", "Payload bytes.", counter, n(s->sums.message_bytes_sent[p]),
+                {{"direction", "out"}, {"protocol", protocol_names[p]}});
+    }
+    for (std::size_t r = 0; r != s->sums.connect_rejected.size(); ++r) {
+        if (s->sums.connect_rejected[r] == 0) continue;
+        c.value("broker_connect_rejected_total", "Refused connections.", counter, n(s->sums.connect_rejected[r]),
+                {{"reason", std::string{token(static_cast<close_cause>(r))}}});
+    }
+    c.value("broker_ws_handshake_failed_total", "Refused WebSocket handshakes.", counter, n(s->sums.ws_handshake_failed));
+    for (std::size_t r = 0; r != drop_reasons; ++r) {
+        c.value("broker_messages_dropped_total", "Messages not delivered, by reason.", counter,
+                n(s->sums.messages_dropped[r]), {{"reason", drop_names[r]}});
+    }
+    c.value("broker_network_bytes_total", "Bytes on sockets.", counter, n(s->sums.network_bytes_received), {{"direction", "in"}});
+    c.value("broker_network_bytes_total", "Bytes on sockets.", counter, n(s->sums.network_bytes_sent), {{"direction", "out"}});
+    c.value("broker_sessions", "Sessions.", gauge, n(s->sessions_online), {{"state", "connected"}});
+    c.value("broker_sessions", "Sessions.", gauge, n(s->sessions_offline), {{"state", "offline"}});
+    c.value("broker_subscriptions", "Subscriptions.", gauge, n(s->subscriptions), {{"kind", "plain"}});
+    c.value("broker_subscriptions", "Subscriptions.", gauge, n(s->shared_subscriptions), {{"kind", "shared"}});
+    c.value("broker_retained_messages", "Retained messages.", gauge, n(s->retained_messages));
+    c.value("broker_retained_bytes", "Memory of retained messages.", gauge, n(s->retained_bytes));
+    c.value("broker_session_queue_messages", "Messages owed to sessions.", gauge, n(s->session_queue_messages));
+    c.value("broker_slow_consumers", "Connections over their outbox limit.", gauge, n(s->sums.slow_consumers));
+    c.histogram_of("broker_store_commit_seconds", "One group commit: write, sync, loads.", s->store_commit_seconds);
+    c.histogram_of("broker_store_fsync_seconds", "Synced writes.", s->store_fsync_seconds);
+    c.histogram_of("broker_store_batch_messages", "Operations per group commit.", s->store_batch_messages);
+    c.value("broker_store_failed", "1 while the store does not acknowledge.", gauge, s->store_failed ? 1 : 0);
+    process_series(c);
+    return {.content_type = "text/plain; version=0.0.4", .body = c.text()};
+}
+
+} // namespace
+
+void add_metrics(registry& to) { to.add("GET", "/metrics", metrics); }
+
+} // namespace broker::admin

@@ -1,0 +1,69 @@
+// registry: (method, path) → command. Transport-neutral: a request and a response are values.
+#pragma once
+
+#include "admin/node.hpp"
+
+#include <boost/json/value.hpp>
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace broker::admin {
+
+struct request {
+    std::string method{};                      // "GET"
+    std::string path{};                        // decoded, without the query
+    std::multimap<std::string, std::string> query{}; // decoded
+    std::string body{};
+    std::vector<std::string> rest{};           // what the pattern's {} matched
+    [[nodiscard]] std::string get(const std::string& key, const std::string& otherwise = "") const {
+        const auto it = query.find(key);
+        return it == query.end() ? otherwise : it->second;
+    }
+};
+
+struct response {
+    unsigned status = 200;
+    std::string content_type{"application/json"};
+    std::string body{};
+};
+
+[[nodiscard]] response json(const boost::json::value& value, unsigned status = 200);
+// RFC 9457 problem+json.
+[[nodiscard]] response problem(unsigned status, std::string_view code, std::string_view detail);
+[[nodiscard]] response problem(const admin_error& error);
+[[nodiscard]] std::string rfc3339(time_point t);
+// Topic, payload (text, or payload_base64 when it is not UTF-8), qos, retain.
+[[nodiscard]] boost::json::object describe(const message& m);
+
+using command = std::function<response(node&, const request&)>;
+
+class registry {
+public:
+    registry(); // every command of this folder
+    // "{}" in a pattern is one segment, "{*}" at its end the rest of the path.
+    void add(std::string_view method, std::string_view pattern, command run);
+    [[nodiscard]] response run(node& on, request r) const;
+
+private:
+    struct row {
+        std::string method{};
+        std::string pattern{};
+        command run{};
+    };
+    std::vector<row> rows_;
+};
+
+// One per file of commands.
+void add_observation(registry& to); // health, readiness, status, version
+void add_metrics(registry& to);
+void add_clients(registry& to);
+void add_sessions(registry& to);
+void add_retained(registry& to);
+void add_queues(registry& to);
+void add_publish(registry& to);
+
+} // namespace broker::admin

@@ -1,0 +1,273 @@
+#include "net/admin_listener.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+#include <charconv>
+#include <filesystem>
+#include <stdexcept>
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace broker {
+
+namespace http = boost::beast::http;
+
+namespace {
+
+constexpr int poll_ms = 200;                // how soon a stop is noticed
+constexpr int request_within_ms = 10'000;
+constexpr std::size_t clients_max = 64;
+constexpr std::uint32_t header_bytes_max = 16 * 1024;
+constexpr std::uint64_t body_bytes_max = 5 * 1024 * 1024;
+
+sockaddr_un unix_address(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) {
+        throw std::runtime_error{fmt::format("admin socket {}: the path is longer than {} bytes; choose a shorter one with "
+                                             "--admin-socket", path, sizeof address.sun_path - 1)};
+    }
+    path.copy(address.sun_path, path.size());
+    return address;
+}
+
+std::string decode_percent(std::string_view text, bool plus_is_space) {
+    std::string plain;
+    for (std::size_t i = 0; i != text.size(); ++i) {
+        unsigned value = 0;
+        if (text[i] == '%' && i + 2 < text.size() &&
+            std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr == text.data() + i + 3) {
+            plain.push_back(static_cast<char>(value));
+            i += 2;
+        } else {
+            plain.push_back(plus_is_space && text[i] == '+' ? ' ' : text[i]);
+        }
+    }
+    return plain;
+}
+
+admin::request request_of(std::string_view method, std::string_view target, std::string body) {
+    admin::request r{.method = std::string{method}, .body = std::move(body)};
+    const auto question = target.find('?');
+    r.path = decode_percent(target.substr(0, question), false);
+    for (auto rest = question == std::string_view::npos ? "" : target.substr(question + 1); !rest.empty();) {
+        const auto end = rest.find('&');
+        const auto pair = rest.substr(0, end);
+        const auto equals = pair.find('=');
+        r.query.emplace(decode_percent(pair.substr(0, equals), true),
+                        equals == std::string_view::npos ? "" : decode_percent(pair.substr(equals + 1), true));
+        rest = end == std::string_view::npos ? "" : rest.substr(end + 1);
+    }
+    return r;
+}
+
+bool send_all(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const auto sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (sent <= 0) return false;
+        bytes.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    return true;
+}
+
+std::string encode(const admin::response& r, bool keep_alive) {
+    return fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: {}\r\n\r\n{}", r.status,
+                       std::string_view{http::obsolete_reason(static_cast<http::status>(r.status))}, r.content_type,
+                       r.body.size(), keep_alive ? "keep-alive" : "close", r.body);
+}
+
+} // namespace
+
+admin_listener::admin_listener(admin::node& on, std::string socket_path, const std::string& http_address)
+    : node_{on}, socket_path_{std::move(socket_path)} {
+    open_socket();
+    if (http_address != "off") open_http(http_address);
+    acceptor_ = std::thread{[this] { accept_all(); }};
+}
+
+admin_listener::~admin_listener() { stop(); }
+
+void admin_listener::open_socket() {
+    const auto address = unix_address(socket_path_);
+    const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
+    const auto refuse = [&](std::string_view why) {
+        throw std::runtime_error{fmt::format("admin socket {}: {}; choose another with --admin-socket", socket_path_, why)};
+    };
+    std::error_code ec;
+    if (const auto parent = std::filesystem::path{socket_path_}.parent_path(); !parent.empty()) {
+        std::filesystem::create_directories(parent, ec);
+    }
+    socket_fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (::connect(socket_fd_, generic, sizeof address) == 0) refuse("another brokerd answers there");
+    ::close(socket_fd_);
+    if (std::filesystem::is_socket(socket_path_, ec)) std::filesystem::remove(socket_path_, ec); // left by a crash
+    socket_fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const auto mask = ::umask(0177); // 0600 from the first moment
+    const bool bound = ::bind(socket_fd_, generic, sizeof address) == 0;
+    const int why = errno;
+    ::umask(mask);
+    if (!bound || ::listen(socket_fd_, 16) != 0) refuse(std::generic_category().message(why));
+}
+
+void admin_listener::open_http(const std::string& address) {
+    const auto colon = address.rfind(':');
+    auto host = address.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    addrinfo hints{};
+    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    if (colon == std::string::npos || ::getaddrinfo(host.c_str(), address.substr(colon + 1).c_str(), &hints, &found) != 0) {
+        throw std::runtime_error{fmt::format("admin http {}: not HOST:PORT, as in 127.0.0.1:18083", address)};
+    }
+    http_fd_ = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    (void)::setsockopt(http_fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    const bool bound = ::bind(http_fd_, found->ai_addr, found->ai_addrlen) == 0 && ::listen(http_fd_, 64) == 0;
+    const int why = errno;
+    ::freeaddrinfo(found);
+    if (!bound) {
+        throw std::runtime_error{fmt::format("admin http {}: {}; choose another with --admin-http, or --admin-http off",
+                                             address, std::generic_category().message(why))};
+    }
+}
+
+void admin_listener::accept_all() {
+    while (!stopping_) {
+        pollfd ready[2] = {{.fd = socket_fd_, .events = POLLIN, .revents = 0}, {.fd = http_fd_, .events = POLLIN, .revents = 0}};
+        if (::poll(ready, http_fd_ < 0 ? 1 : 2, poll_ms) <= 0) continue;
+        reap(false);
+        for (const auto& r : ready) {
+            if ((r.revents & POLLIN) == 0) continue;
+            const int fd = ::accept4(r.fd, nullptr, nullptr, SOCK_CLOEXEC);
+            if (fd < 0) continue;
+            const std::lock_guard lock{mutex_};
+            if (clients_.size() >= clients_max) {
+                (void)send_all(fd, encode(admin::problem(503, "overload", "too many admin connections"), false));
+                ::close(fd);
+                continue;
+            }
+            auto& c = clients_.emplace_back();
+            c.fd = fd;
+            c.thread = std::thread{[this, &c, everything = r.fd == socket_fd_] {
+                serve(c.fd, everything);
+                c.done = true;
+            }};
+        }
+    }
+}
+
+void admin_listener::serve(int fd, bool everything) {
+    std::string buffer;
+    for (bool keep_alive = true; keep_alive && !stopping_;) {
+        http::request_parser<http::string_body> parser;
+        parser.eager(true);
+        parser.header_limit(header_bytes_max);
+        parser.body_limit(body_bytes_max);
+        boost::system::error_code ec;
+        for (int waited = 0; !parser.is_done();) {
+            if (!buffer.empty()) {
+                const auto used = parser.put(boost::asio::buffer(buffer), ec);
+                buffer.erase(0, used);
+                if (ec && ec != http::error::need_more) {
+                    (void)send_all(fd, encode(admin::problem(400, "invalid", "not an HTTP request: " + ec.message()), false));
+                    return;
+                }
+                if (parser.is_done()) break;
+            }
+            pollfd p{.fd = fd, .events = POLLIN, .revents = 0};
+            if (::poll(&p, 1, poll_ms) == 0) {
+                if (stopping_ || (waited += poll_ms) >= request_within_ms) return;
+                continue;
+            }
+            char bytes[16 * 1024];
+            const auto got = ::recv(fd, bytes, sizeof bytes, 0);
+            if (got <= 0) return;
+            buffer.append(bytes, static_cast<std::size_t>(got));
+        }
+        const auto& r = parser.get();
+        keep_alive = r.keep_alive();
+        const auto method = r.method_string();
+        const auto target = r.target();
+        keep_alive = answer(fd, request_of({method.data(), method.size()}, {target.data(), target.size()}, r.body()),
+                            keep_alive, everything) && keep_alive;
+    }
+}
+
+bool admin_listener::answer(int fd, const admin::request& r, bool keep_alive, bool everything) {
+    const bool open_to_all = r.path == "/healthz" || r.path == "/readyz" || r.path == "/metrics";
+    if (!everything && !open_to_all) {
+        return send_all(fd, encode(admin::problem(403, "forbidden",
+                                                  "only /healthz, /readyz and /metrics are answered here; use brokerctl, "
+                                                  "which talks to the admin socket"),
+                                   keep_alive));
+    }
+    if (r.method == "GET" && r.path == "/api/v1/stream") {
+        stream(fd, r);
+        return false;
+    }
+    return send_all(fd, encode(commands_.run(node_, r), keep_alive));
+}
+
+// Server-sent events: one JSON object per message, until the client goes.
+void admin_listener::stream(int fd, const admin::request& r) {
+    std::vector<std::string> filters;
+    for (auto [at, end] = r.query.equal_range("topic"); at != end; ++at) filters.push_back(at->second);
+    const auto level = r.get("qos", "1");
+    if (filters.empty() || level.size() != 1 || level[0] < '0' || level[0] > '2') {
+        (void)send_all(fd, encode(admin::problem(400, "invalid", "topic=FILTER is needed, qos is 0, 1 or 2"), false));
+        return;
+    }
+    auto running = node_.subscribe(filters, static_cast<qos>(level[0] - '0'));
+    if (!running) {
+        (void)send_all(fd, encode(admin::problem(running.error()), false));
+        return;
+    }
+    if (!send_all(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n: subscribed\n\n")) return;
+    while (!stopping_) {
+        std::string events;
+        for (const auto& m : (*running)->take(milliseconds{poll_ms})) {
+            events += fmt::format("data: {}\n\n", boost::json::serialize(admin::describe(*m)));
+        }
+        if (!events.empty() && !send_all(fd, events)) return;
+        pollfd p{.fd = fd, .events = POLLIN, .revents = 0};
+        char ignored = 0;
+        if (::poll(&p, 1, 0) > 0 && ::recv(fd, &ignored, 1, MSG_DONTWAIT) == 0) return;
+    }
+}
+
+void admin_listener::reap(bool all) {
+    const std::lock_guard lock{mutex_};
+    for (auto it = clients_.begin(); it != clients_.end();) {
+        if (!all && !it->done) {
+            ++it;
+            continue;
+        }
+        if (!it->done) ::shutdown(it->fd, SHUT_RDWR);
+        it->thread.join();
+        ::close(it->fd);
+        it = clients_.erase(it);
+    }
+}
+
+void admin_listener::stop() {
+    if (stopping_.exchange(true)) return;
+    if (acceptor_.joinable()) acceptor_.join();
+    reap(true);
+    ::close(socket_fd_);
+    if (http_fd_ >= 0) ::close(http_fd_);
+    std::error_code ignored;
+    std::filesystem::remove(socket_path_, ignored);
+}
+
+} // namespace broker

@@ -1,0 +1,245 @@
+// brokerctl: nouns first, verbs second. Exit status: 0 done, 1 refused or not found, 2 a check says no, 3 no broker
+// answers, 4 not authorised, 64 usage.
+#include "cli/client.hpp"
+#include "cli/output.hpp"
+
+#include <CLI/CLI.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <unistd.h>
+
+namespace {
+
+using namespace broker::cli;
+
+constexpr int refused = 1;
+constexpr int check_failed = 2;
+constexpr int no_broker = 3;
+constexpr int not_authorised = 4;
+constexpr int usage = 64;
+
+struct settings {
+    std::string socket;
+    std::string output = "table";
+    bool no_headers = false;
+};
+
+std::string default_socket() {
+    if (const char* const named = std::getenv("BROKERCTL_SOCKET")) return named;
+    if (::access("data/admin.sock", F_OK) == 0) return "data/admin.sock";
+    return "/run/brokerd/admin.sock";
+}
+
+int failed(const answer& a) {
+    boost::system::error_code ec;
+    const auto parsed = boost::json::parse(a.body, ec);
+    std::string detail = a.body;
+    if (!ec && parsed.is_object() && parsed.as_object().contains("detail")) detail = text_of(parsed.at("detail"));
+    fmt::print(stderr, "brokerctl: {}\n", detail);
+    return a.status == 401 || a.status == 403 ? not_authorised : refused;
+}
+
+int show(const settings& s, const answer& a, const std::vector<std::string>& columns) {
+    if (a.status >= 400) return failed(a);
+    if (s.output == "json") {
+        fmt::print("{}", a.body);
+        return 0;
+    }
+    const auto parsed = boost::json::parse(a.body);
+    if (parsed.is_array()) {
+        fmt::print("{}", table_of(parsed.as_array(), columns, !s.no_headers));
+    } else {
+        fmt::print("{}", list_of(parsed.as_object()));
+    }
+    return 0;
+}
+
+struct publication {
+    std::string destination;
+    std::string message;
+    std::string file;
+    bool lines = false;
+    int qos = 1;
+    bool retain = false;
+    int ttl_s = 0;
+    std::vector<std::string> headers;
+};
+
+int publish(const settings& s, const publication& p, const std::string& payload) {
+    boost::json::object headers;
+    for (const auto& h : p.headers) {
+        const auto equals = h.find('=');
+        if (equals == std::string::npos) {
+            fmt::print(stderr, "brokerctl: --header {}: write key=value\n", h);
+            return usage;
+        }
+        headers[h.substr(0, equals)] = h.substr(equals + 1);
+    }
+    const boost::json::object body{{"destination", p.destination}, {"payload", payload},  {"qos", p.qos},
+                                   {"retain", p.retain},           {"ttl_s", p.ttl_s},    {"headers", headers}};
+    const auto a = client{s.socket}.call("POST", "/api/v1/publish", boost::json::serialize(body));
+    return a.status >= 400 ? failed(a) : 0;
+}
+
+int pub(const settings& s, const publication& p) {
+    if (p.lines) {
+        for (std::string line; std::getline(std::cin, line);) {
+            if (const int status = publish(s, p, line); status != 0) return status;
+        }
+        return 0;
+    }
+    if (p.file.empty()) return publish(s, p, p.message);
+    std::ifstream in{p.file, std::ios::binary};
+    if (!in) {
+        fmt::print(stderr, "brokerctl: {}: cannot be read\n", p.file);
+        return refused;
+    }
+    return publish(s, p, {std::istreambuf_iterator<char>{in}, {}});
+}
+
+int sub(const settings& s, const std::vector<std::string>& destinations, int qos, long count, int for_s) {
+    std::string target = fmt::format("/api/v1/stream?qos={}", qos);
+    for (auto d : destinations) {
+        if (d.starts_with("/topic/")) d = d.substr(7);
+        if (d.starts_with("/queue/")) d = "$queue/" + d.substr(7);
+        target += "&topic=" + encode_percent(d);
+    }
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{for_s};
+    const auto time_left = [&] { return for_s == 0 || std::chrono::steady_clock::now() < until; };
+    const auto a = client{s.socket}.stream(
+        target,
+        [&](const std::string& event) {
+            if (s.output == "json") {
+                fmt::print("{}\n", event);
+            } else {
+                const auto o = boost::json::parse(event).as_object();
+                fmt::print("{} {}\n", text_of(o.at("topic")), text_of(o.contains("payload") ? o.at("payload") : o.at("payload_base64")));
+            }
+            std::fflush(stdout);
+            return (count == 0 || --count != 0) && time_left();
+        },
+        time_left);
+    return a.status >= 400 ? failed(a) : 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"brokerctl: administers brokerd over its Unix socket.\n"
+                 "Examples: brokerctl status · brokerctl client list -o json · brokerctl pub /queue/jobs -m go · "
+                 "brokerctl sub 'sensors/#' --count 3"};
+    settings s{.socket = default_socket()};
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.add_option("--socket", s.socket, "The broker's admin socket (BROKERCTL_SOCKET, ./data/admin.sock, /run/brokerd/admin.sock).");
+    app.add_option("-o,--output", s.output, "table or json.")->check(CLI::IsMember({"table", "json"}));
+    app.add_flag("--no-headers", s.no_headers, "Tables without their first line.");
+    int status = 0;
+    const auto call = [&](const std::string& method, const std::string& target, const std::vector<std::string>& columns = {}) {
+        status = show(s, client{s.socket}.call(method, target), columns);
+    };
+    const std::vector<std::string> client_columns{"id", "protocol", "version", "transport", "listener", "address", "subscriptions", "inflight"};
+    const std::vector<std::string> session_columns{"id", "state", "durable", "subscriptions", "inflight", "queued", "expires_at"};
+
+    app.add_subcommand("status", "What the broker is and does.")->callback([&] { call("GET", "/api/v1/status"); });
+    app.add_subcommand("version", "The broker's version.")->callback([&] { call("GET", "/api/v1/version"); });
+    bool ready = false;
+    auto* const health = app.add_subcommand("health", "Exit status 0 when healthy, 2 when not.");
+    health->add_flag("--ready", ready, "Ask whether it takes clients.");
+    health->callback([&] {
+        const auto a = client{s.socket}.call("GET", ready ? "/readyz" : "/healthz");
+        fmt::print("{}", a.status == 200 ? a.body : "not ready\n");
+        status = a.status == 200 ? 0 : check_failed;
+    });
+
+    std::string id;
+    auto* const clients = app.add_subcommand("client", "Connected clients.")->alias("clients")->require_subcommand(1);
+    clients->add_subcommand("list", "All of them.")->callback([&] { call("GET", "/api/v1/clients", client_columns); });
+    auto* const shown = clients->add_subcommand("show", "One of them.");
+    shown->add_option("ID", id, "Client id.")->required();
+    shown->callback([&] { call("GET", "/api/v1/clients/" + encode_percent(id), client_columns); });
+    auto* const kick = clients->add_subcommand("kick", "Closes its connection.");
+    kick->add_option("ID", id, "Client id.")->required();
+    kick->callback([&] { call("DELETE", "/api/v1/clients/" + encode_percent(id)); });
+
+    auto* const sessions = app.add_subcommand("session", "Sessions, connected or not.")->alias("sessions")->require_subcommand(1);
+    sessions->add_subcommand("list", "All of them.")->callback([&] { call("GET", "/api/v1/sessions", session_columns); });
+    auto* const queues = app.add_subcommand("queue", "Queues.")->alias("queues")->require_subcommand(1);
+    queues->add_subcommand("list", "All of them.")->callback([&] {
+        call("GET", "/api/v1/queues", {"name", "messages", "unacknowledged", "consumers", "bytes"});
+    });
+
+    std::string topic = "#";
+    bool yes = false;
+    auto* const retained = app.add_subcommand("retained", "Retained messages.")->require_subcommand(1);
+    auto* const retained_list = retained->add_subcommand("list", "Those that match a filter.");
+    retained_list->add_option("FILTER", topic, "Topic filter (default: #).");
+    retained_list->callback([&] {
+        call("GET", "/api/v1/retained?filter=" + encode_percent(topic), {"topic", "qos", "bytes", "received_at", "payload"});
+    });
+    auto* const get = retained->add_subcommand("get", "The payload of one.");
+    get->add_option("TOPIC", topic, "Topic name.")->required();
+    get->callback([&] {
+        const auto a = client{s.socket}.call("GET", "/api/v1/retained/" + encode_percent(topic));
+        if (a.status >= 400 || s.output == "json") {
+            status = show(s, a, {});
+            return;
+        }
+        const auto o = boost::json::parse(a.body).as_object();
+        fmt::print("{}\n", text_of(o.contains("payload") ? o.at("payload") : o.at("payload_base64")));
+    });
+    auto* const remove = retained->add_subcommand("delete", "Deletes those that match a filter.");
+    remove->add_option("FILTER", topic, "Topic filter.")->required();
+    remove->add_flag("--yes", yes, "Really.");
+    remove->callback([&] {
+        if (!yes) {
+            fmt::print(stderr, "brokerctl: deleting retained messages needs --yes\n");
+            status = usage;
+            return;
+        }
+        call("DELETE", "/api/v1/retained/" + encode_percent(topic));
+    });
+
+    publication p;
+    auto* const pub_command = app.add_subcommand("pub", "Publishes: brokerctl pub /topic/a -m hello");
+    pub_command->add_option("DEST", p.destination, "/topic/NAME, /queue/NAME or an MQTT topic.")->required();
+    pub_command->add_option("-m,--message", p.message, "The payload.");
+    pub_command->add_option("-f,--file", p.file, "The payload is this file.");
+    pub_command->add_flag("-l,--lines", p.lines, "One message per line of standard input.");
+    pub_command->add_option("--qos", p.qos, "0, 1 or 2.")->check(CLI::Range(0, 2));
+    pub_command->add_flag("--retain", p.retain, "Keep it as the topic's retained message.");
+    pub_command->add_option("--ttl", p.ttl_s, "Seconds until it expires.");
+    pub_command->add_option("--header", p.headers, "key=value; repeats.");
+    pub_command->callback([&] { status = pub(s, p); });
+
+    std::vector<std::string> destinations;
+    long count = 0;
+    int for_s = 0;
+    auto* const sub_command = app.add_subcommand("sub", "Prints what is published: brokerctl sub 'a/#' --count 1");
+    sub_command->add_option("DEST", destinations, "Topic filters, /topic/NAME or /queue/NAME.")->required();
+    sub_command->add_option("--qos", p.qos, "0, 1 or 2.")->check(CLI::Range(0, 2));
+    sub_command->add_option("--count", count, "Stop after so many messages.");
+    sub_command->add_option("--for", for_s, "Stop after so many seconds.");
+    sub_command->callback([&] { status = sub(s, destinations, p.qos, count, for_s); });
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? 0 : usage;
+    } catch (const unreachable& e) {
+        fmt::print(stderr, "brokerctl: {}\n", e.what());
+        return no_broker;
+    } catch (const std::exception& e) {
+        fmt::print(stderr, "brokerctl: {}\n", e.what());
+        return refused;
+    }
+    return status;
+}

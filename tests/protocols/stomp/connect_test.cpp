@@ -1,0 +1,198 @@
+#include "protocols/stomp/stomp_bench.hpp"
+
+using namespace broker;
+using namespace broker::test;
+using namespace std::string_literals;
+
+TEST_CASE("[STOMP12 §Protocol Negotiation] the highest common version; without accept-version 1.0") {
+    test_node node;
+    const auto version = [&](std::string_view headers) {
+        stomp_client c{node};
+        c.put("CONNECT\n" + std::string{headers} + "\n");
+        return c.one()["version"];
+    };
+    CHECK(version("") == "1.0");
+    CHECK(version("accept-version:1.0\n") == "1.0");
+    CHECK(version("accept-version:1.1\n") == "1.1");
+    CHECK(version("accept-version:1.2,1.0\n") == "1.2");
+    CHECK(version("accept-version:1.0,1.1,2.0\n") == "1.1");
+    CHECK(version("accept-version:1.0, 1.1, 1.2\n") == "1.2");
+}
+
+TEST_CASE("[STOMP12 §CONNECT or STOMP Frame] STOMP is CONNECT") {
+    test_node node;
+    stomp_client c{node};
+    c.put("STOMP\r\naccept-version:1.2\r\nhost:anything\r\n\r\n");
+    const auto f = c.one();
+    CHECK(f.command == "CONNECTED");
+    CHECK(f["session"] != "(none)");
+    CHECK(f["server"].starts_with("brokerd"));
+    CHECK(f["heart-beat"] == "10000,10000");
+}
+
+TEST_CASE("[STOMP12 §Protocol Negotiation] nothing in common: ERROR with the versions served") {
+    test_node node;
+    stomp_client c{node};
+    c.put("CONNECT\naccept-version:2.0,3.1\nhost:h\n\n");
+    const auto f = c.one();
+    CHECK(f.command == "ERROR");
+    CHECK(f["version"] == "1.0,1.1,1.2");
+    CHECK(c.transport().closed());
+}
+
+TEST_CASE("[STOMP12 §Connecting] the first frame must be CONNECT, and there is one") {
+    test_node node;
+    stomp_client early{node};
+    (void)early.refused("SEND\ndestination:/topic/a\n\nx");
+    stomp_client twice{node, "1.2"};
+    (void)twice.refused("CONNECT\naccept-version:1.2\nhost:h\n\n");
+}
+
+TEST_CASE("nothing behind an ERROR is processed") {
+    test_node node;
+    stomp_client c{node, "1.2"};
+    stomp_client other{node, "1.2"};
+    other.put("SUBSCRIBE\nid:1\ndestination:/topic/a\n\n");
+    c.raw("NONSENSE\nreceipt:r\n\n\0SEND\ndestination:/topic/a\n\nx\0"s);
+    const auto f = c.one();
+    CHECK(f.command == "ERROR");
+    CHECK(f["receipt-id"] == "r");
+    CHECK(f["code"] == "protocol_error");
+    CHECK(other.take().empty());
+}
+
+TEST_CASE("[STOMP12 §Heart-beating] a malformed heart-beat header is an error") {
+    test_node node;
+    for (const auto* const value : {"", "1", "1,", ",1", "a,b", "1,2,3", "-1,0", "1, 2", "99999999999,0"}) {
+        CAPTURE(value);
+        stomp_client c{node};
+        (void)c.refused("CONNECT\naccept-version:1.2\nhost:h\nheart-beat:" + std::string{value} + "\n\n");
+    }
+}
+
+TEST_CASE("[STOMP12 §Heart-beating] we send an EOL when we have been silent for the larger of both wishes") {
+    test_node node;
+    stomp_client c{node, "1.2", "heart-beat:0,20000\n"};
+    node.advance(seconds{19});
+    CHECK(c.bytes().empty());
+    node.advance(seconds{2});
+    CHECK(c.bytes() == "\n");
+    stomp_client quick{node, "1.2", "heart-beat:0,1\n"}; // ours is the larger
+    node.advance(seconds{9});
+    CHECK(quick.bytes().empty());
+    node.advance(seconds{2});
+    CHECK(quick.bytes() == "\n");
+}
+
+TEST_CASE("[STOMP12 §Heart-beating] silence beyond twice the promise ends the connection") {
+    test_node node;
+    stomp_client c{node, "1.2", "heart-beat:10000,0\n"};
+    node.advance(seconds{15});
+    c.raw("\n");
+    node.advance(seconds{19});
+    CHECK(!c.transport().closed());
+    node.advance(seconds{2});
+    CHECK(c.one()["code"] == "heartbeat");
+    CHECK(c.transport().closed_because() == "keepalive");
+}
+
+TEST_CASE("[STOMP12 §Heart-beating] 0,0 or no header: none in either direction") {
+    test_node node;
+    stomp_client c{node, "1.2"};
+    stomp_client zero{node, "1.2", "heart-beat:0,0\n"};
+    node.advance(seconds{3600});
+    CHECK(c.bytes().empty());
+    CHECK(zero.bytes().empty());
+    CHECK(!c.transport().closed());
+}
+
+TEST_CASE("without a CONNECT the connection does not last") {
+    test_node node;
+    stomp_client c{node};
+    c.raw("\n\n");
+    node.advance(node.bounds().connect_timeout + seconds{1});
+    CHECK(c.transport().closed_because() == "keepalive");
+}
+
+TEST_CASE("1.0 allows padding behind the colon, in CONNECT too") {
+    test_node node;
+    stomp_client c{node};
+    c.put("CONNECT\nlogin: ann\npasscode: x\n\n");
+    CHECK(c.one()["version"] == "1.0");
+    CHECK(c.transport().get().info().user == "ann");
+}
+
+TEST_CASE("info() says who is there") {
+    test_node node;
+    stomp_client c{node, "1.1", "login:ann\nclient-id:desk\n"};
+    c.put("SUBSCRIBE\nid:1\ndestination:/topic/a\n\n");
+    const auto i = c.transport().get().info();
+    CHECK(i.protocol == "stomp");
+    CHECK(i.version == "1.1");
+    CHECK(i.client_id == "desk");
+    CHECK(i.user == "ann");
+    CHECK(i.subscriptions == 1);
+}
+
+TEST_CASE("[STOMP12 §DISCONNECT] the receipt waits for everything before it, then the connection ends normally") {
+    test_node node;
+    stomp_client keeper{node, "1.2", "client-id:k\n"};
+    keeper.put("SUBSCRIBE\nid:1\ndestination:/topic/a\nack:client\ndurable-subscription-name:n\n\n");
+    stomp_client c{node, "1.2"};
+    node.commit_automatically(false);
+    c.put("SEND\ndestination:/topic/a\nreceipt:1\n\nx");
+    c.put("DISCONNECT\nreceipt:77\n\n");
+    CHECK(c.take().empty());
+    CHECK(!c.transport().closed());
+    node.commit();
+    const auto all = c.take();
+    REQUIRE(all.size() == 2);
+    CHECK(all[0]["receipt-id"] == "1");
+    CHECK(all[1]["receipt-id"] == "77");
+    CHECK(c.transport().closed_because() == "normal");
+}
+
+TEST_CASE("[STOMP12 §DISCONNECT] frames behind DISCONNECT do not count") {
+    test_node node;
+    stomp_client other{node, "1.2"};
+    other.put("SUBSCRIBE\nid:1\ndestination:/topic/a\n\n");
+    stomp_client c{node, "1.2"};
+    c.raw("DISCONNECT\n\n\0SEND\ndestination:/topic/a\n\nx\0"s);
+    CHECK(other.take().empty());
+    CHECK(c.transport().closed_because() == "normal");
+}
+
+TEST_CASE("the server's goodbyes carry the code of the interface") {
+    const std::vector<std::pair<close_cause, std::string_view>> table{
+        {close_cause::server_drain, "server_shutting_down"},
+        {close_cause::taken_over, "taken_over"},
+        {close_cause::kicked, "kicked"},
+        {close_cause::keepalive, "heartbeat"},
+        {close_cause::overload, "overload"}};
+    for (const auto& [cause, code] : table) {
+        CAPTURE(code);
+        test_node node;
+        stomp_client c{node, "1.2"};
+        c.transport().get().close({.cause = cause}, node.now());
+        const auto f = c.one();
+        CHECK(f.command == "ERROR");
+        CHECK(f["code"] == code);
+    }
+}
+
+TEST_CASE("a CONNECT over the limit is refused while it arrives") {
+    limits bounds;
+    bounds.connect_bytes_max = 100;
+    test_node node{1, bounds};
+    stomp_client c{node};
+    c.raw("CONNECT\naccept-version:1.2\nx:" + std::string(100, 'x'));
+    CHECK(c.one()["code"] == "too_big");
+    CHECK(c.transport().closed_because() == "too_big");
+}
+
+TEST_CASE("headers that are not UTF-8 end the connection as such") {
+    test_node node;
+    stomp_client c{node, "1.2"};
+    (void)c.refused("SEND\ndestination:/topic/\xFF\n\nx", "bad_utf8");
+    CHECK(c.transport().closed_because() == "bad_utf8");
+}
