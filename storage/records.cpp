@@ -102,7 +102,7 @@ void encode_subscription(const subscription_record& r, std::string& to) {
     const auto& o = r.options;
     record_writer out{to};
     out.u32(o.identifier).u8(static_cast<std::uint8_t>(o.maximum_qos));
-    out.u8(static_cast<std::uint8_t>((o.no_local ? 1 : 0) | (o.retain_as_published ? 2 : 0)));
+    out.u8(static_cast<std::uint8_t>((o.no_local ? 1 : 0) | (o.retain_as_published ? 2 : 0) | (o.acknowledges_all ? 4 : 0)));
     out.u8(static_cast<std::uint8_t>(o.retained));
 }
 
@@ -115,6 +115,7 @@ result<subscription_record, storage_error> decode_subscription(std::string_view 
     const auto flags = in->u8();
     r.options.no_local = (flags & 1) != 0;
     r.options.retain_as_published = (flags & 2) != 0;
+    r.options.acknowledges_all = (flags & 4) != 0;
     const auto handling = in->u8();
     if (handling > 2) in->fail();
     r.options.retained = static_cast<retain_handling>(handling);

@@ -53,7 +53,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
     if (!urls.empty()) {
         o.listeners.clear();
         for (const auto& url : urls) o.listeners.push_back(parse_listen_url(url));
-    } else if (file.empty()) {
+    } else if (o.listeners.empty()) {
         for (const auto* const url : {"ws://127.0.0.1:8083", "mqtt://127.0.0.1:1883", "stomp://127.0.0.1:61613"}) {
             o.listeners.push_back(parse_listen_url(url));
         }

@@ -97,7 +97,7 @@ std::size_t shard_router::choose_receivers(const message& m) {
             t.identifiers = 1;
             identifiers_.push_back(f.options.identifier);
         }
-        t.level = std::min(m.level(), f.options.maximum_qos);
+        t.level = f.options.level_for(m.level());
         t.stored = t.level != qos::at_most_once && f.to->durable.load(std::memory_order_relaxed);
         t.shard = f.to->owner.load(std::memory_order_acquire);
         if (t.stored) ++stored;
@@ -247,7 +247,7 @@ void shard_router::send_retained(session& s, const topic_filter& filter, const s
     retained_.match(filter.pattern(), now, found);
     for (auto& m : found) {
         entry e{.message = std::move(m), .retain = true};
-        e.level = std::min(e.message->level(), options.maximum_qos);
+        e.level = options.level_for(e.message->level());
         if (options.identifier != 0) e.identifiers.push_back(options.identifier);
         if (e.level != qos::at_most_once && s.durable()) {
             // A copy with an id of its own: entries are keyed by it, and the original may be owed as well.

@@ -66,6 +66,7 @@ void engine::on_subscribe(const frame& f, time_point now) {
     s.destination_ = *destination;
     s.filter_ = *filter;
     s.options_.maximum_qos = mode == ack_mode::automatic ? qos::at_most_once : qos::at_least_once;
+    s.options_.acknowledges_all = mode != ack_mode::automatic;
     if (const auto r = f.find("receipt")) s.receipt_ = *r;
     const auto durable = durable_name(f, s.id_);
     if (!durable.empty() && durable.starts_with('/')) {

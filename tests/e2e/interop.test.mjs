@@ -15,7 +15,7 @@ after(async () => { await broker?.dispose(); });
 
 // Starts a subscriber and resolves once it is subscribed, which its debug output says.
 async function mosquittoSub(...args) {
-  const child = spawn("mosquitto_sub", ["-p", String(broker.ports.mqtt), "-d", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("stdbuf", ["-oL", "mosquitto_sub", "-p", String(broker.ports.mqtt), "-d", ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let out = "";
   const subscribed = new Promise((resolve) => {
     const look = (chunk) => { out += chunk; if (out.includes("SUBACK")) resolve(); };
