@@ -296,19 +296,21 @@ result<std::unique_ptr<admin::subscription_stream>, admin_error> admin_node::sub
     auto buffer = std::make_shared<stream_buffer>();
     auto who = on_shard<std::shared_ptr<stream_subscriber>>(i, [buffer, parsed, maximum](shard& on) {
         auto made = std::make_shared<stream_subscriber>(buffer, on.core().desk().count());
-        auto& s = on.core().sessions().open_transient("brokerctl", {.who = made.get(), .window = 1000}, on.now());
-        made->attached = &s;
+        auto* const s = on.core().sessions().open_transient("brokerctl", {.who = made.get(), .window = 1000}, on.now());
+        if (s == nullptr) return std::shared_ptr<stream_subscriber>{};
+        made->attached = s;
         for (const auto& filter : parsed) {
             const subscription_options options{.maximum_qos = maximum};
-            (void)on.core().route().subscribe(s, filter, options, on.now());
+            (void)on.core().route().subscribe(*s, filter, options, on.now());
             if (filter.what() == topic_filter::kind::plain) {
-                on.core().route().send_retained(s, filter, options, on.now());
+                on.core().route().send_retained(*s, filter, options, on.now());
             }
         }
-        s.resume(on.now());
+        s->resume(on.now());
         return made;
     });
     if (!who) return fail(who.error());
+    if (!*who) return fail(admin_error{admin_error::kind::refused, "limits.max_sessions reached"});
     return std::make_unique<shard_stream>(*shards_[i], std::move(*who), std::move(buffer));
 }
 

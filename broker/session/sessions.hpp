@@ -24,8 +24,8 @@ public:
     // call abandon().
     [[nodiscard]] virtual claimed claim(std::string_view client_id, bool clean, attachment with, time_point now) = 0;
 
-    // A session nobody can claim: lives until detached. `label` is for listings.
-    [[nodiscard]] virtual session& open_transient(std::string_view label, attachment with, time_point now) = 0;
+    // A session nobody can claim: lives until detached. `label` is for listings. Null: max_sessions reached.
+    [[nodiscard]] virtual session* open_transient(std::string_view label, attachment with, time_point now) = 0;
 
     // The subscriber leaves. `publish_will`: the connection ended without the protocol's goodbye. The session lives on
     // for its expiry, or ends here: never use the reference afterwards.

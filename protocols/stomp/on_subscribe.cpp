@@ -75,7 +75,8 @@ void engine::on_subscribe(const frame& f, time_point now) {
     attachment with{.who = &s, .window = window};
     if (durable.empty() || s.filter_->what() == topic_filter::kind::queue) {
         subscriptions_.push_back(std::move(made));
-        s.session_ = &with_.sessions.open_transient(client_id_, std::move(with), now);
+        s.session_ = with_.sessions.open_transient(client_id_, std::move(with), now);
+        if (s.session_ == nullptr) return fail("overload", "limits.max_sessions reached", s.receipt_);
         return subscribed(s, now);
     }
     s.durable_ = true;
