@@ -1,195 +1,247 @@
 #include "routing/topic_trie.hpp"
 
-#include "core/assert.hpp"
-
-#include <random>
-#include <utility>
+#include <algorithm>
 
 namespace broker {
 
 namespace {
 
-std::uint64_t draw_secret() {
-    std::random_device source;
-    return (std::uint64_t{source()} << 32) | source();
+constexpr std::size_t index_from = 64; // members; below it a linear search is quicker
+
+constexpr std::uint64_t edge(std::uint32_t node, std::uint32_t level) {
+    return static_cast<std::uint64_t>(node) << 32 | level;
 }
 
 } // namespace
 
-topic_trie::topic_trie(std::size_t shards)
-    : lock_{shards}, edge_secret_{draw_secret()}, levels_{{.first = draw_secret(), .second = draw_secret()}} {
-    nodes_.emplace_back(); // the root
+// --- members ---
+
+std::size_t topic_trie::members::find(const slot& to) const {
+    if (index_) {
+        const auto it = index_->find(&to);
+        return it == index_->end() ? list_.size() : it->second;
+    }
+    return static_cast<std::size_t>(std::ranges::find(list_, &to, &trie_match::to) - list_.begin());
+}
+
+bool topic_trie::members::put(slot& to, const subscription_options& options) {
+    if (const auto at = find(to); at != list_.size()) {
+        list_[at].options = options;
+        return true;
+    }
+    list_.push_back({.to = &to, .options = options});
+    if (index_) {
+        index_->emplace(&to, list_.size() - 1);
+    } else if (list_.size() > index_from) {
+        index_ = std::make_unique<std::unordered_map<const slot*, std::size_t>>();
+        for (std::size_t i = 0; i != list_.size(); ++i) index_->emplace(list_[i].to, i);
+    }
+    return false;
+}
+
+bool topic_trie::members::remove(const slot& to) {
+    const auto at = find(to);
+    if (at == list_.size()) return false;
+    if (index_) {
+        index_->erase(&to);
+        if (at + 1 != list_.size()) (*index_)[list_.back().to] = at;
+    }
+    list_[at] = list_.back();
+    list_.pop_back();
+    return true;
+}
+
+// --- structure ---
+
+topic_trie::topic_trie(std::size_t shards) : lock_{shards} {
+    nodes_.push_back(std::make_unique<node>());
+    for (const auto* const text : {"+", "#"}) {
+        levels_.push_back(std::make_unique<level_text>(level_text{.text = text, .uses = 1}));
+        by_text_.emplace(levels_.back()->text, static_cast<level_id>(levels_.size() - 1));
+    }
 }
 
 topic_trie::~topic_trie() = default;
 
+topic_trie::level_id topic_trie::intern(std::string_view text) {
+    if (const auto it = by_text_.find(text); it != by_text_.end()) {
+        ++levels_[it->second]->uses;
+        return it->second;
+    }
+    auto made = std::make_unique<level_text>(level_text{.text = std::string{text}, .uses = 1});
+    level_id id = 0;
+    if (free_levels_.empty()) {
+        id = static_cast<level_id>(levels_.size());
+        levels_.push_back(std::move(made));
+    } else {
+        id = free_levels_.back();
+        free_levels_.pop_back();
+        levels_[id] = std::move(made);
+    }
+    by_text_.emplace(levels_[id]->text, id);
+    return id;
+}
+
+void topic_trie::release(level_id level) {
+    if (--levels_[level]->uses != 0) return;
+    by_text_.erase(levels_[level]->text);
+    levels_[level].reset();
+    free_levels_.push_back(level);
+}
+
+topic_trie::node_id topic_trie::child(node_id of, level_id level) const {
+    const auto it = children_.find(edge(of, level));
+    return it == children_.end() ? none : it->second;
+}
+
+topic_trie::node_id topic_trie::find(std::string_view pattern) const {
+    auto at = root;
+    for (level_walk walk{pattern}; !walk.done() && at != none; walk.next()) {
+        const auto level = by_text_.find(walk.level());
+        at = level == by_text_.end() ? none : child(at, level->second);
+    }
+    return at;
+}
+
+topic_trie::node_id topic_trie::reach(std::string_view pattern) {
+    auto at = root;
+    for (level_walk walk{pattern}; !walk.done(); walk.next()) {
+        const auto level = intern(walk.level());
+        if (const auto known = child(at, level); known != none) {
+            release(level); // the node holds its level already
+            at = known;
+            continue;
+        }
+        node_id fresh = 0;
+        if (free_nodes_.empty()) {
+            fresh = static_cast<node_id>(nodes_.size());
+            nodes_.push_back(nullptr);
+        } else {
+            fresh = free_nodes_.back();
+            free_nodes_.pop_back();
+        }
+        nodes_[fresh] = std::make_unique<node>();
+        nodes_[fresh]->parent = at;
+        nodes_[fresh]->level = level;
+        ++nodes_[at]->children;
+        children_.emplace(edge(at, level), fresh);
+        nodes_in_use_.fetch_add(1, std::memory_order_relaxed);
+        at = fresh;
+    }
+    return at;
+}
+
+void topic_trie::prune(node_id from) {
+    while (from != root && nodes_[from]->unused()) {
+        const auto parent = nodes_[from]->parent;
+        const auto level = nodes_[from]->level;
+        children_.erase(edge(parent, level));
+        release(level);
+        --nodes_[parent]->children;
+        nodes_[from].reset();
+        free_nodes_.push_back(from);
+        nodes_in_use_.fetch_sub(1, std::memory_order_relaxed);
+        from = parent;
+    }
+}
+
 // --- changes ---
 
 bool topic_trie::insert(const topic_filter& filter, slot& to, const subscription_options& options) {
-    BROKER_ASSERT(filter.what() != topic_filter::kind::queue);
     const auto guard = lock_.write();
-    auto& n = nodes_[make_path(filter.pattern())];
-    bool existed = false;
-    if (filter.is_shared()) {
-        if (!n.groups) n.groups = std::make_unique<group_map>();
-        auto group = n.groups->find(filter.group());
-        if (group == n.groups->end()) group = n.groups->try_emplace(std::string{filter.group()}).first;
-        existed = group->second.insert(to, options);
+    auto& at = *nodes_[reach(filter.pattern())];
+    if (!filter.is_shared()) {
+        const bool replaced = at.plain.put(to, options);
+        if (!replaced) subscriptions_.fetch_add(1, std::memory_order_relaxed);
+        return replaced;
+    }
+    auto it = std::ranges::find(at.groups, filter.group(), [](const auto& g) { return std::string_view{g->name}; });
+    if (it == at.groups.end()) {
+        at.groups.push_back(std::make_unique<group>());
+        it = at.groups.end() - 1;
+        (*it)->name = filter.group();
+    }
+    const bool replaced = (*it)->who.put(to, options);
+    if (!replaced) shared_.fetch_add(1, std::memory_order_relaxed);
+    return replaced;
+}
+
+bool topic_trie::erase(const topic_filter& filter, slot& to) {
+    const auto guard = lock_.write();
+    const auto id = find(filter.pattern());
+    if (id == none) return false;
+    auto& at = *nodes_[id];
+    bool removed = false;
+    if (!filter.is_shared()) {
+        removed = at.plain.remove(to);
+        if (removed) subscriptions_.fetch_sub(1, std::memory_order_relaxed);
     } else {
-        existed = n.subscribers.insert(to, options);
+        const auto it =
+            std::ranges::find(at.groups, filter.group(), [](const auto& g) { return std::string_view{g->name}; });
+        if (it == at.groups.end()) return false;
+        removed = (*it)->who.remove(to);
+        if (removed) shared_.fetch_sub(1, std::memory_order_relaxed);
+        if ((*it)->who.empty()) at.groups.erase(it);
     }
-    if (!existed) (filter.is_shared() ? shared_ : plain_).fetch_add(1, std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_release);
-    return existed;
+    prune(id);
+    return removed;
 }
 
-bool topic_trie::erase(const topic_filter& filter, const slot& to) {
-    BROKER_ASSERT(filter.what() != topic_filter::kind::queue);
-    const auto guard = lock_.write();
-    const auto at = find_node(filter.pattern());
-    if (at == no_node) return false;
-    auto& n = nodes_[at];
-    if (filter.is_shared()) {
-        if (!n.groups) return false;
-        const auto group = n.groups->find(filter.group());
-        if (group == n.groups->end() || !group->second.erase(to)) return false;
-        if (group->second.empty()) n.groups->erase(group);
-        if (n.groups->empty()) n.groups.reset();
-    } else if (!n.subscribers.erase(to)) {
-        return false;
-    }
-    prune(at);
-    (filter.is_shared() ? shared_ : plain_).fetch_sub(1, std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_release);
-    return true;
-}
+// --- match ---
 
-// no_node also stands for "not there": no pattern ends in the root.
-topic_trie::node_index topic_trie::find_node(std::string_view pattern) const {
-    node_index at = root;
-    for (level_walk walk{pattern}; !walk.done(); walk.next()) {
-        if (walk.level() == "+") {
-            at = nodes_[at].any;
-        } else if (walk.level() == "#") {
-            at = nodes_[at].rest;
-        } else {
-            const auto level = levels_.find(walk.level());
-            const auto* const e = level == no_level ? nullptr : find_edge(at, level);
-            at = e == nullptr ? no_node : e->to;
-        }
-        if (at == no_node) return no_node;
+void topic_trie::match(shard_index reader, std::string_view topic, match_set& into) {
+    const auto guard = lock_.read(reader);
+    into.levels.clear();
+    for (level_walk walk{topic}; !walk.done(); walk.next()) {
+        const auto it = by_text_.find(walk.level());
+        into.levels.push_back(it == by_text_.end() ? unknown : it->second);
     }
-    return at;
-}
-
-topic_trie::node_index topic_trie::make_path(std::string_view pattern) {
-    node_index at = root;
-    for (level_walk walk{pattern}; !walk.done(); walk.next()) {
-        if (walk.level() == "+") {
-            if (nodes_[at].any == no_node) nodes_[at].any = make_node(at, any_level);
-            at = nodes_[at].any;
-        } else if (walk.level() == "#") {
-            if (nodes_[at].rest == no_node) nodes_[at].rest = make_node(at, rest_of_levels);
-            at = nodes_[at].rest;
-        } else {
-            const auto level = levels_.find(walk.level());
-            const auto* const e = level == no_level ? nullptr : find_edge(at, level);
-            if (e != nullptr) {
-                at = e->to;
+    // Breadth first: every node is visited once, so the work is bounded by the nodes that lead to the topic.
+    into.now.assign(1, root);
+    for (std::size_t depth = 0; depth <= into.levels.size(); ++depth) {
+        into.next.clear();
+        const bool wildcards = depth != 0 || !topic.starts_with('$'); // [MQTT-4.7.2-1]
+        for (const auto at : into.now) {
+            if (nodes_[at]->children != 0 && wildcards) {
+                if (const auto rest = child(at, hash); rest != none) collect(*nodes_[rest], into);
+            }
+            if (depth == into.levels.size()) {
+                collect(*nodes_[at], into);
                 continue;
             }
-            const auto used = levels_.acquire(walk.level()); // one use per edge
-            const auto made = make_node(at, used);
-            edges_.insert({.hash = hash(at, used), .from = at, .level = used, .to = made});
-            ++nodes_[at].literals;
-            at = made;
-        }
-    }
-    return at;
-}
-
-topic_trie::node_index topic_trie::make_node(node_index parent, level_id level) {
-    auto at = static_cast<node_index>(nodes_.size());
-    if (unused_.empty()) {
-        nodes_.emplace_back();
-    } else {
-        at = unused_.back();
-        unused_.pop_back();
-    }
-    nodes_[at].parent = parent;
-    nodes_[at].level = level;
-    return at;
-}
-
-// Removes the node and those above it which lead nowhere any more.
-void topic_trie::prune(node_index from) {
-    for (auto at = from; at != root && nodes_[at].is_unused();) {
-        const auto gone = std::exchange(at, nodes_[at].parent);
-        const auto level = nodes_[gone].level;
-        if (level == any_level) {
-            nodes_[at].any = no_node;
-        } else if (level == rest_of_levels) {
-            nodes_[at].rest = no_node;
-        } else {
-            edges_.erase(find_edge(at, level));
-            --nodes_[at].literals;
-            levels_.release(level);
-        }
-        nodes_[gone] = node{};
-        unused_.push_back(gone);
-    }
-}
-
-// --- lookups ---
-
-std::uint32_t topic_trie::hash(node_index from, level_id level) const {
-    auto h = ((std::uint64_t{from} << 32) | level) ^ edge_secret_;
-    h = (h ^ (h >> 33)) * 0xff51'afd7'ed55'8ccd;
-    h = (h ^ (h >> 33)) * 0xc4ce'b9fe'1a85'ec53;
-    return static_cast<std::uint32_t>(h ^ (h >> 33));
-}
-
-const topic_trie::edge* topic_trie::find_edge(node_index from, level_id level) const {
-    return edges_.find(hash(from, level), [&](const edge& e) { return e.from == from && e.level == level; });
-}
-
-void topic_trie::match(shard_index reader, std::string_view topic, match_set& out) {
-    const auto guard = lock_.read(reader);
-    out.reached.assign(1, root);
-    bool wildcards_apply = !topic.starts_with('$'); // for the first level [MQTT-4.7.2-1]
-    for (level_walk walk{topic}; !walk.done() && !out.reached.empty(); walk.next()) {
-        const auto level = levels_.find(walk.level()); // once per level, however many nodes are reached
-        out.next.clear();
-        for (const auto at : out.reached) {
-            const auto& n = nodes_[at];
-            if (wildcards_apply && n.rest != no_node) collect(nodes_[n.rest], out);
-            if (level != no_level && n.literals != 0) {
-                if (const auto* const e = find_edge(at, level)) out.next.push_back(e->to);
+            if (nodes_[at]->children == 0) continue;
+            const auto level = into.levels[depth];
+            if (level != unknown && level != plus && level != hash) {
+                if (const auto exact = child(at, level); exact != none) into.next.push_back(exact);
             }
-            if (wildcards_apply && n.any != no_node) out.next.push_back(n.any);
+            if (wildcards) {
+                if (const auto any = child(at, plus); any != none) into.next.push_back(any);
+            }
         }
-        std::swap(out.reached, out.next);
-        wildcards_apply = true;
-    }
-    for (const auto at : out.reached) {
-        const auto& n = nodes_[at];
-        collect(n, out);
-        if (n.rest != no_node) collect(nodes_[n.rest], out); // "a/#" matches "a" as well [MQTT5 §4.7.1.2]
+        into.now.swap(into.next);
+        if (into.now.empty()) break;
     }
 }
 
-void topic_trie::collect(const node& n, match_set& out) const {
-    if (!n.subscribers.empty()) {
-        const auto members = n.subscribers.members();
-        out.found.insert(out.found.end(), members.begin(), members.end());
-        ++out.nodes;
-    }
-    if (!n.groups) return;
-    for (const auto& [name, group] : *n.groups) {
-        if (const auto* const member = group.pick()) {
-            out.found.push_back(*member);
-            ++out.nodes;
+void topic_trie::collect(const node& n, match_set& into) const {
+    const auto before = into.found.size();
+    into.found.insert(into.found.end(), n.plain.all().begin(), n.plain.all().end());
+    if (into.found.size() != before) ++into.nodes;
+    for (const auto& g : n.groups) {
+        const auto& who = g->who.all();
+        const auto first = g->turn.fetch_add(1, std::memory_order_relaxed);
+        const trie_match* chosen = nullptr;
+        for (std::size_t i = 0; i != who.size(); ++i) {
+            const auto& candidate = who[(first + i) % who.size()];
+            if (candidate.to->online.load(std::memory_order_relaxed)) {
+                chosen = &candidate;
+                break;
+            }
+            if (chosen == nullptr && candidate.to->durable.load(std::memory_order_relaxed)) chosen = &candidate;
         }
+        if (chosen == nullptr) continue;
+        into.found.push_back(*chosen);
+        ++into.nodes;
     }
 }
 

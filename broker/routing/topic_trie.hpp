@@ -1,44 +1,43 @@
-// topic_trie: filters → subscriptions, for the whole process, shared by MQTT and STOMP.
+// topic_trie: filter levels → subscriptions, one per process, shared by all protocols and shards.
 //
-// Layout: nodes are numbered. A literal child is found in one flat table by (node, level id); the "+" and "#" children
-// stand in the node itself. A match walks the topic once, level by level, with the set of nodes that the levels so far
-// lead to. Every node is reached by one path, so no node is visited twice, whatever the filters are.
-//
-// Threading: any thread. match() locks its shard's lane only; a change locks out all readers (reader_lock.hpp).
-// Slots:     a slot found may leave the trie as soon as match() has returned; session/slot.hpp says how long it lives.
+// Invariants
+// 1. A level's text is interned: children are found by (node, level id) in one flat table, so matching hashes each level
+//    of a topic once and allocates nothing.
+// 2. A node without subscriptions, groups and children does not exist; a level no filter uses is not interned.
+// 3. A slot occurs at most once per node and at most once per group.
 #pragma once
 
-#include "core/ids.hpp"
 #include "core/topic.hpp"
-#include "routing/level_table.hpp"
-#include "routing/probe_table.hpp"
 #include "routing/reader_lock.hpp"
-#include "routing/shared_group.hpp"
-#include "routing/subscriber_set.hpp"
+#include "routing/subscription.hpp"
+#include "session/slot.hpp"
 
 #include <atomic>
-#include <cstdint>
-#include <deque>
-#include <map>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace broker {
 
-// The outcome of a match. Belongs to one reader and is kept for its capacity: once grown, matching does not allocate.
+struct trie_match {
+    slot* to = nullptr;
+    subscription_options options{};
+};
+
+// What a match found. Keep it: its vectors keep their capacity.
 struct match_set {
     std::vector<trie_match> found{};
-    std::size_t nodes = 0; // filters and groups in `found`; only when there are several may a slot be in it repeatedly
-
+    std::size_t nodes = 0; // distinct filters that matched; more than one: a slot may have been found more than once
     void clear() {
         found.clear();
         nodes = 0;
     }
 
-    // Scratch of match(): the nodes that the levels so far, and the next one, lead to.
-    std::vector<std::uint32_t> reached{};
+private:
+    friend class topic_trie;
+    std::vector<std::uint32_t> levels{};
+    std::vector<std::uint32_t> now{};
     std::vector<std::uint32_t> next{};
 };
 
@@ -46,73 +45,77 @@ class topic_trie {
 public:
     explicit topic_trie(std::size_t shards);
     ~topic_trie();
-    topic_trie(const topic_trie&) = delete;
-    topic_trie& operator=(const topic_trie&) = delete;
 
-    // Plain and shared filters; queue filters never come here.
-    // True: this slot had subscribed to the filter before, its options are replaced [MQTT-3.8.4-3].
-    bool insert(const topic_filter& filter, slot& to, const subscription_options& options);
-    bool erase(const topic_filter& filter, const slot& to); // true: it was there
+    // Plain or shared filters. True: the slot had it already, its options are replaced.
+    [[nodiscard]] bool insert(const topic_filter& filter, slot& to, const subscription_options& options);
+    [[nodiscard]] bool erase(const topic_filter& filter, slot& to); // true: it was there
 
-    // Appends every subscription that matches the topic name, and one member of each group that does; clears nothing.
-    // `$` names are not matched by a leading wildcard [MQTT-4.7.2-1].
-    void match(shard_index reader, std::string_view topic, match_set& out);
+    // Of a shared group one member is found: the next one online, else the next durable one.
+    void match(shard_index reader, std::string_view topic, match_set& into);
 
-    // Grows with every change. Equal generations: equal matches, apart from whose turn it is in groups.
-    [[nodiscard]] std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
-    [[nodiscard]] std::size_t subscriptions() const { return plain_.load(std::memory_order_relaxed); } // not shared
+    [[nodiscard]] std::size_t subscriptions() const { return subscriptions_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t shared_subscriptions() const { return shared_.load(std::memory_order_relaxed); }
-
-    // For tests: what pruning has left, without the root. Not synchronised with changes.
-    [[nodiscard]] std::size_t node_count() const { return nodes_.size() - unused_.size() - 1; }
-    [[nodiscard]] std::size_t level_count() const { return levels_.size(); }
+    [[nodiscard]] std::size_t nodes() const { return nodes_in_use_.load(std::memory_order_relaxed); }
 
 private:
-    using node_index = std::uint32_t;
-    static constexpr node_index root = 0;
-    static constexpr node_index no_node = 0; // the root is nobody's child
-    static constexpr level_id any_level = no_level - 1;   // "+"
-    static constexpr level_id rest_of_levels = no_level - 2; // "#"
-    using group_map = std::map<std::string, shared_group, std::less<>>;
+    using node_id = std::uint32_t;
+    using level_id = std::uint32_t;
 
-    struct node { // one cache line
-        node_index parent = no_node;
-        level_id level = no_level;
-        node_index any = no_node;
-        node_index rest = no_node;
-        std::uint32_t literals = 0; // children in edges_
-        subscriber_set subscribers{};
-        std::unique_ptr<group_map> groups{};
+    // Members by slot; beyond a threshold an index makes removal cheap.
+    class members {
+    public:
+        [[nodiscard]] bool put(slot& to, const subscription_options& options); // true: replaced
+        [[nodiscard]] bool remove(const slot& to);
+        [[nodiscard]] const std::vector<trie_match>& all() const { return list_; }
+        [[nodiscard]] bool empty() const { return list_.empty(); }
 
-        [[nodiscard]] bool is_unused() const {
-            return any == no_node && rest == no_node && literals == 0 && subscribers.empty() && !groups;
-        }
+    private:
+        [[nodiscard]] std::size_t find(const slot& to) const;
+        std::vector<trie_match> list_;
+        std::unique_ptr<std::unordered_map<const slot*, std::size_t>> index_;
     };
-    struct edge {
-        std::uint32_t hash = 0;
-        node_index from = no_node;
-        level_id level = no_level;
-        node_index to = no_node;
-        [[nodiscard]] bool is_free() const { return to == no_node; }
+    struct group {
+        std::string name{};
+        members who{};
+        std::atomic<std::size_t> turn{0};
+    };
+    struct node {
+        node_id parent = 0;
+        level_id level = 0;
+        std::uint32_t children = 0;
+        members plain{};
+        std::vector<std::unique_ptr<group>> groups{};
+        [[nodiscard]] bool unused() const { return children == 0 && plain.empty() && groups.empty(); }
+    };
+    struct level_text {
+        std::string text{};
+        std::uint32_t uses = 0;
     };
 
-    [[nodiscard]] std::uint32_t hash(node_index from, level_id level) const;
-    [[nodiscard]] const edge* find_edge(node_index from, level_id level) const;
-    [[nodiscard]] node_index find_node(std::string_view pattern) const;
-    node_index make_path(std::string_view pattern);
-    node_index make_node(node_index parent, level_id level);
-    void prune(node_index from);
-    void collect(const node& n, match_set& out) const;
+    static constexpr node_id root = 0;
+    static constexpr node_id none = ~node_id{0};
+    static constexpr level_id plus = 0;
+    static constexpr level_id hash = 1;
+    static constexpr level_id unknown = ~level_id{0};
+
+    [[nodiscard]] node_id child(node_id of, level_id level) const;
+    [[nodiscard]] node_id find(std::string_view pattern) const;
+    node_id reach(std::string_view pattern);
+    void prune(node_id from);
+    [[nodiscard]] level_id intern(std::string_view text);
+    void release(level_id level);
+    void collect(const node& n, match_set& into) const;
 
     reader_lock lock_;
-    std::uint64_t edge_secret_;
-    level_table levels_;
-    std::deque<node> nodes_; // a deque, because growing must not move a million nodes under the write lock
-    std::vector<node_index> unused_;
-    probe_table<edge> edges_;
-    std::atomic<std::uint64_t> generation_{0};
-    std::atomic<std::size_t> plain_{0};
+    std::vector<std::unique_ptr<node>> nodes_;
+    std::vector<node_id> free_nodes_;
+    std::unordered_map<std::uint64_t, node_id> children_; // (node << 32 | level)
+    std::vector<std::unique_ptr<level_text>> levels_;
+    std::vector<level_id> free_levels_;
+    std::unordered_map<std::string_view, level_id> by_text_; // keys live in levels_
+    std::atomic<std::size_t> subscriptions_{0};
     std::atomic<std::size_t> shared_{0};
+    std::atomic<std::size_t> nodes_in_use_{0};
 };
 
 } // namespace broker
