@@ -142,8 +142,9 @@ private:
 
     void publish() {
         if (!publisher_) publisher_connects();
-        const auto level = 1 + dice_() % 2;
+        const auto level = static_cast<unsigned>(1 + dice_() % 2);
         const auto number = ++last_number_;
+        level_of_[number] = level;
         next_packet_ = next_packet_ % 60'000 + 1;
         open_packets_[next_packet_] = number;
         send(*publisher_, packet(static_cast<int>(0x30 | level << 1),
@@ -195,11 +196,12 @@ private:
         }
         // First arrivals of each publication are in order (repeats after reconnecting are not looked at).
         std::set<std::size_t> seen;
-        std::size_t last = 0;
+        std::map<unsigned, std::size_t> last; // by QoS [MQTT-4.6.0-6]
         for (const auto number : deliveries_) {
             if (!seen.insert(number).second) continue;
-            CHECK_MESSAGE(number > last, "out of order: ", number, " after ", last);
-            last = std::max(last, number);
+            auto& before = last[level_of_[number]];
+            CHECK_MESSAGE(number > before, "out of order: ", number, " after ", before);
+            before = std::max(before, number);
         }
     }
 
@@ -210,6 +212,7 @@ private:
     std::size_t last_number_ = 0;
     std::size_t next_packet_ = 0;
     std::map<std::size_t, std::size_t> open_packets_; // packet id → number
+    std::map<std::size_t, unsigned> level_of_;
     std::set<std::size_t> acknowledged_;
     std::vector<std::size_t> deliveries_;
     std::map<std::size_t, std::size_t> holds_; // QoS 2 handles the subscriber has and was not told to release

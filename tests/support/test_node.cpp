@@ -1,6 +1,8 @@
 #include "support/test_node.hpp"
 
 #include "core/assert.hpp"
+#include "storage/keys.hpp"
+#include "storage/records.hpp"
 
 #include <algorithm>
 
@@ -63,6 +65,11 @@ test_node::~test_node() {
 }
 
 void test_node::start(std::uint64_t next_id) {
+    // As the server does: ids of this life begin behind the last lease, and the new lease is on disk first.
+    storage::batch lease;
+    lease.put(storage::column::meta, storage::id_lease_key(), storage::encode_id_lease(next_id + id_source::lease_step));
+    const auto* const group = &lease;
+    BROKER_ASSERT(disk_->write({&group, 1}, true).has_value());
     inboxes_.clear();
     inboxes_.resize(count_);
     std::vector<storage::committer::callback> callbacks;
