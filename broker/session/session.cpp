@@ -6,6 +6,7 @@
 #include "storage/records.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace broker {
 
@@ -28,7 +29,7 @@ void session::enqueue(entry e, time_point now) {
                                     now);
     }
     if (e.stored && backlog_.announced_late(e.message->id())) return;
-    if (online() && backlog_.empty() && in_flight_ < window_ && subscriber_->has_room()) {
+    if (ready_for_more()) {
         return hand_over(std::move(e), now);
     }
     if (!online() && !durable()) return drop(e, drop_reason::disconnected);
@@ -50,9 +51,16 @@ void session::take(entry e, time_point now) {
         erase_stored(e);
         return return_to_queue(e, queue_outcome::accepted);
     }
-    if (backlog_.empty() && in_flight_ < window_ && subscriber_->has_room()) return hand_over(std::move(e), now);
+    if (ready_for_more()) return hand_over(std::move(e), now);
     e.stored = false; // the store's entry belongs to the queue: it must not spill into this session's backlog
     backlog_.push_back(std::move(e));
+}
+
+// May an entry that arrives now leave at once? Not past what waits: the backlog, and outstanding entries this connection
+// has not had yet [MQTT-4.6.0-6].
+bool session::ready_for_more() const {
+    return online() && backlog_.empty() && in_flight_ == outstanding_.size() && in_flight_ < window_ &&
+           subscriber_->has_room();
 }
 
 void session::hand_over(entry e, time_point now) {
@@ -143,7 +151,7 @@ void session::pump(time_point now) {
                 subscriber_->release(o.handle, now);
             } else {
                 o.at = outstanding_entry::phase::sent;
-                send(o, true, now);
+                send(o, !std::exchange(o.first_time, false), now);
             }
         }
     }
@@ -177,8 +185,10 @@ void session::committed(ticket upto, time_point now) {
     if (!online()) return;
     for (auto& o : outstanding_) {
         if (o.at != outstanding_entry::phase::committing || o.durable_at > upto) continue;
-        o.at = outstanding_entry::phase::sent;
-        send(o, o.value.redelivery_count != 0, now);
+        // Ready, but in its turn: pump() sends what is outstanding in order.
+        o.at = outstanding_entry::phase::resend;
+        o.first_time = true;
+        --in_flight_;
     }
     pump(now);
 }

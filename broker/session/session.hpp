@@ -113,17 +113,19 @@ private:
     struct outstanding_entry {
         enum class phase : std::uint8_t {
             committing, // leaves when its handle is on disk
-            resend,     // was sent on an earlier connection; not yet on this one
+            resend,     // to be sent on this connection, in its turn: sent on an earlier one, or its handle is on disk now
             sent,
             released, // PUBREC seen
         };
         entry value{};
         std::uint16_t handle = 0;
         phase at = phase::sent;
+        bool first_time = false;    // phase resend: it was never sent
         bool release_again = false; // phase released, not yet told on this connection
         ticket durable_at{};        // phases committing and released
     };
 
+    [[nodiscard]] bool ready_for_more() const;
     void hand_over(entry e, time_point now);
     void send(const outstanding_entry& o, bool again, time_point now);
     void drop(const entry& e, drop_reason why);
