@@ -108,12 +108,13 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
 
 // Another connection claims the session of this shard.
 void shard_sessions::take_over(session& s, bool clean, time_point now) {
+    const slot& handle = *s.slot_; // outlives the session until the end of the turn
     if (s.online()) {
         auto* const old = s.subscriber_;
         leave(s, true, !clean, now);
         old->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
     }
-    if (s.slot_->held == nullptr) return; // it lived only as long as its connection
+    if (handle.held == nullptr) return; // it lived only as long as its connection
     if (clean) end(s, now);
 }
 

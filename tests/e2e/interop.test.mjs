@@ -16,6 +16,7 @@ after(async () => { await broker?.dispose(); });
 // Starts a subscriber and resolves once it is subscribed, which its debug output says.
 async function mosquittoSub(...args) {
   const child = spawn("stdbuf", ["-oL", "mosquitto_sub", "-p", String(broker.ports.mqtt), "-d", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const exited = once(child, "exit");
   let out = "";
   const subscribed = new Promise((resolve) => {
     const look = (chunk) => { out += chunk; if (out.includes("SUBACK")) resolve(); };
@@ -23,7 +24,7 @@ async function mosquittoSub(...args) {
     child.stderr.on("data", look);
   });
   await subscribed;
-  return { child, async output() { await once(child, "exit"); return out; } };
+  return { child, async output() { await exited; return out; } };
 }
 
 for (const version of ["mqttv31", "mqttv311", "mqttv5"]) {

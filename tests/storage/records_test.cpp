@@ -1,0 +1,48 @@
+#include "storage/keys.hpp"
+#include "storage/records.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace broker;
+using namespace broker::storage;
+
+TEST_CASE("keys sort as their ids do") {
+    CHECK(entry_key(session_id{1}, message_id{255}) < entry_key(session_id{1}, message_id{256}));
+    CHECK(entry_key(session_id{1}, message_id{~0ULL}) < entry_key(session_id{2}, message_id{0}));
+    const auto parts = decode_entry_key(entry_key(session_id{7}, message_id{9}));
+    REQUIRE(parts);
+    CHECK(parts->of == session_id{7});
+    CHECK(parts->message == message_id{9});
+    CHECK_FALSE(decode_entry_key("short"));
+}
+
+TEST_CASE("records come back as they were; a flipped byte or a cut is noticed") {
+    const message_fields body{.topic = "a/b", .properties = as_bytes("p"), .payload = as_bytes("payload"),
+                              .level = qos::exactly_once, .retain = true, .persistent = false,
+                              .publisher = session_id{5}, .expires_at = from_epoch_ms(1234)};
+    std::string value;
+    encode_entry({.level = qos::at_least_once, .redelivery_count = 3, .identifiers = {1, 2}}, &body, value);
+    const auto entry = decode_entry(value);
+    REQUIRE(entry);
+    CHECK(entry->redelivery_count == 3);
+    CHECK(entry->identifiers == std::vector<std::uint32_t>{1, 2});
+    const auto message = decode_message(entry->inline_message);
+    REQUIRE(message);
+    CHECK(message->topic == "a/b");
+    CHECK(as_text(message->payload) == "payload");
+    CHECK(message->retain);
+    CHECK_FALSE(message->persistent);
+    CHECK(message->expires_at == from_epoch_ms(1234));
+    for (std::size_t i = 0; i != value.size(); ++i) {
+        auto damaged = value;
+        damaged[i] = static_cast<char>(damaged[i] ^ 0x20);
+        CHECK_FALSE(decode_entry(damaged));
+        CHECK_FALSE(decode_entry(value.substr(0, i)));
+    }
+    std::string session;
+    encode_session({.client_id = "me", .expiry_s = 9, .expires = false, .disconnected_at_ms = 7}, session);
+    const auto back = decode_session(session);
+    REQUIRE(back);
+    CHECK(back->client_id == "me");
+    CHECK_FALSE(back->expires);
+}

@@ -1,0 +1,99 @@
+#include "storage/keys.hpp"
+#include "storage/memory_store.hpp"
+#include "storage/recovery.hpp"
+#include "storage/rocks_store.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+using namespace broker;
+using namespace broker::storage;
+
+namespace {
+
+struct scratch {
+    std::filesystem::path dir;
+    scratch() {
+        char name[] = "/tmp/brokerd-test-XXXXXX";
+        dir = ::mkdtemp(name);
+    }
+    ~scratch() { std::filesystem::remove_all(dir); }
+};
+
+void write(backend& to, const batch& b) {
+    const auto* const group = &b;
+    REQUIRE(to.write({&group, 1}, true));
+}
+
+void behaves(backend& rows) {
+    batch b;
+    b.put(column::entries, "aa1", "1");
+    b.put(column::entries, "aa2", "2");
+    b.put(column::entries, "ab1", "3");
+    b.put(column::queues, "aa1", "other");
+    write(rows, b);
+    b.clear();
+    b.erase(column::entries, "aa1");
+    b.put(column::entries, "aa3", "4");
+    write(rows, b);
+    std::string seen;
+    CHECK(rows.scan(column::entries, "aa", "", [&](std::string_view key, std::string_view value) {
+        seen += std::string{key} + std::string{value} + " ";
+        return true;
+    }));
+    CHECK(seen == "aa22 aa34 ");
+    b.clear();
+    b.erase_prefix(column::entries, "aa");
+    write(rows, b);
+    CHECK_FALSE(rows.get(column::entries, "aa2")->has_value());
+    CHECK(rows.get(column::entries, "ab1")->value() == "3");
+    CHECK(rows.get(column::queues, "aa1")->value() == "other");
+}
+
+} // namespace
+
+TEST_CASE("memory and RocksDB behave alike") {
+    memory_backend memory;
+    behaves(memory);
+    const scratch s;
+    auto rocks = rocks_backend::open(s.dir / "data");
+    REQUIRE(rocks);
+    behaves(**rocks);
+}
+
+TEST_CASE("a second opening of the same directory is refused in words") {
+    const scratch s;
+    const auto first = rocks_backend::open(s.dir);
+    REQUIRE(first);
+    const auto second = rocks_backend::open(s.dir);
+    REQUIRE_FALSE(second);
+    CHECK(second.error().what.find("another brokerd") != std::string::npos);
+}
+
+TEST_CASE("recovery sets damaged records aside, and the sweep erases what nobody refers to") {
+    memory_backend disk;
+    batch b;
+    std::string value;
+    encode_session({.client_id = "good"}, value);
+    b.put(column::sessions, session_key(session_id{1}), value);
+    b.put(column::sessions, session_key(session_id{2}), "damaged");
+    value.clear();
+    encode_message({.topic = "t"}, value);
+    b.put(column::messages, message_key(message_id{10}), value);
+    b.put(column::messages, message_key(message_id{11}), value);
+    value.clear();
+    encode_entry({}, nullptr, value);
+    b.put(column::entries, entry_key(session_id{1}, message_id{10}), value);
+    write(disk, b);
+    const auto found = recover(disk);
+    REQUIRE(found);
+    CHECK(found->sessions.size() == 1);
+    CHECK(found->sessions[0].has_entries);
+    CHECK(found->quarantined.size() == 1);
+    const auto erased = sweep_orphan_messages(disk, message_id{100}, [&](batch&& erasures) { write(disk, erasures); });
+    CHECK(erased == 1);
+    CHECK(disk.rows(column::messages) == 1);
+}
