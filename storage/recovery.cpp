@@ -82,7 +82,11 @@ private:
         });
         if (!done) return done;
         done = rows_.scan(column::inbound_qos2, prefix, "", [&](std::string_view key, std::string_view) {
-            if (const auto parts = decode_inbound_qos2_key(key)) s.inbound_qos2.push_back(parts->packet);
+            if (const auto parts = decode_inbound_qos2_key(key)) {
+                s.inbound_qos2.push_back(parts->packet);
+            } else {
+                set_aside(column::inbound_qos2, key, "malformed key");
+            }
             return true;
         });
         if (!done) return done;

@@ -32,8 +32,8 @@ public:
     virtual void detach(session& s, bool publish_will, time_point now) = 0;
 
     // Deletes the session and everything stored for it, attached or not. The subscriber is not told. (STOMP:
-    // UNSUBSCRIBE of a durable subscription.)
-    virtual void end(session& s, time_point now) = 0;
+    // UNSUBSCRIBE of a durable subscription.) The deletion is on disk with the returned ticket.
+    virtual ticket end(session& s, time_point now) = 0;
 
     // A claim not yet answered is given up.
     virtual void abandon(subscriber& who) = 0;

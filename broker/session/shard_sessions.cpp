@@ -128,7 +128,10 @@ void shard_sessions::leave(session& s, bool publish_will, bool will_may_wait, ti
     } else {
         s.set_will(std::nullopt); // [MQTT-3.14.4-3]
     }
-    if (s.expires_ && s.expiry_.count() == 0) return end(s, now);
+    if (s.expires_ && s.expiry_.count() == 0) {
+        end(s, now);
+        return;
+    }
     s.slot_->durable.store(true, std::memory_order_relaxed);
     s.ends_at_ = s.expires_ ? now + s.expiry_ : never;
     record(s, std::max<std::int64_t>(epoch_ms(now), 1));
@@ -150,8 +153,9 @@ void shard_sessions::publish_will_of(session& s, bool may_wait, time_point now) 
     publish_will_(std::move(due), now);
 }
 
-void shard_sessions::end(session& s, time_point now) {
+ticket shard_sessions::end(session& s, time_point now) {
     slot& handle = *s.slot_;
+    const auto durable_at = s.durable() ? desk_.open_ticket() : ticket{};
     if (s.online()) {
         leave_queues(s);
         s.detach();
@@ -168,6 +172,7 @@ void shard_sessions::end(session& s, time_point now) {
     std::erase_if(desk_.waiters(), [&](const auto& w) { return w.who == &handle; });
     held_.erase(s.id());
     after_all_shards([this, &handle](time_point) { freeable_.push_back(&handle); });
+    return durable_at;
 }
 
 // --- records ---

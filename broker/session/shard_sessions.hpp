@@ -34,7 +34,7 @@ public:
     [[nodiscard]] claimed claim(std::string_view client_id, bool clean, attachment with, time_point now) override;
     [[nodiscard]] session* open_transient(std::string_view label, attachment with, time_point now) override;
     void detach(session& s, bool publish_will, time_point now) override;
-    void end(session& s, time_point now) override;
+    ticket end(session& s, time_point now) override;
     void abandon(subscriber& who) override;
 
     // --- the shard's side ---

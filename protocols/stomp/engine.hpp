@@ -102,7 +102,7 @@ private:
     void subscribed(subscription& s, time_point now);
     [[nodiscard]] std::string durable_name(const frame& f, const std::string& id) const;
     [[nodiscard]] subscription* find(std::string_view id);
-    void drop(subscription& s, bool for_good, time_point now);
+    ticket drop(subscription& s, bool for_good, time_point now); // when that is on disk
     [[nodiscard]] message_ptr message_of(const frame& f, time_point now);
     [[nodiscard]] std::optional<ack_target> target_of(std::string_view ack_id);
     ticket settle(const ack_target& target, settlement how, time_point now);

@@ -112,16 +112,18 @@ void engine::subscribed(subscription& s, time_point now) {
     s.session_->resume(now);
 }
 
-void engine::drop(subscription& s, bool for_good, time_point now) {
+ticket engine::drop(subscription& s, bool for_good, time_point now) {
+    ticket durable_at;
     if (auto* const held = std::exchange(s.session_, nullptr)) {
         if (for_good) {
-            with_.sessions.end(*held, now);
+            durable_at = with_.sessions.end(*held, now);
         } else {
             with_.sessions.detach(*held, false, now);
         }
     }
     std::erase_if(sent_automatically_, [&](const auto& sent) { return sent.first == &s; });
     std::erase_if(subscriptions_, [&](const auto& known) { return known.get() == &s; });
+    return durable_at;
 }
 
 void engine::on_unsubscribe(const frame& f, time_point now) {
@@ -129,8 +131,8 @@ void engine::on_unsubscribe(const frame& f, time_point now) {
     if (!id && version_ == version::v1_0) id = f.find("destination");
     if (!id) return fail("protocol_error", "UNSUBSCRIBE without id", f.get("receipt"));
     // An unknown id is not an error: the subscription is gone, as asked.
-    if (auto* const s = find(*id)) drop(*s, s->durable_ && !durable_name(f, s->id_).empty(), now);
-    receipt(f, ticket{});
+    auto* const s = find(*id);
+    receipt(f, s == nullptr ? ticket{} : drop(*s, s->durable_ && !durable_name(f, s->id_).empty(), now));
 }
 
 } // namespace broker::stomp
