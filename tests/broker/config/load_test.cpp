@@ -1,0 +1,176 @@
+// Configuration text → options, and what is said about text that is wrong.
+#include "config/load.hpp"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+using namespace broker;
+using namespace broker::config;
+
+namespace {
+
+options parsed(std::string_view text) {
+    options o;
+    apply_toml(o, text, "f.toml");
+    return o;
+}
+
+template <class Call>
+std::string error_of(Call call) {
+    try {
+        call();
+    } catch (const config_error& e) {
+        return e.what();
+    }
+    return "(accepted)";
+}
+
+std::string refusal(std::string_view text) {
+    return error_of([&] { (void)parsed(text); });
+}
+
+options from_environment(std::vector<const char*> lines) {
+    options o;
+    lines.push_back(nullptr);
+    apply_environment(o, lines.data());
+    return o;
+}
+
+options from_arguments(std::vector<const char*> arguments) {
+    arguments.insert(arguments.begin(), "brokerd");
+    return parse_command_line(static_cast<int>(arguments.size()), arguments.data()).chosen;
+}
+
+class scratch_directory {
+public:
+    scratch_directory() : path_{std::filesystem::temp_directory_path() / ("brokerd-config-" + std::to_string(std::random_device{}()))} {
+        std::filesystem::create_directories(path_ / "conf.d");
+    }
+    ~scratch_directory() { std::filesystem::remove_all(path_); }
+    scratch_directory(const scratch_directory&) = delete;
+    scratch_directory& operator=(const scratch_directory&) = delete;
+    std::string write(const std::string& name, std::string_view text) const {
+        std::ofstream{path_ / name} << text;
+        return (path_ / name).string();
+    }
+
+private:
+    std::filesystem::path path_;
+};
+
+} // namespace
+
+TEST_CASE("sizes and durations have units") {
+    CHECK(parsed("limits.max_message = \"64KiB\"").bounds.max_message_bytes == 65'536);
+    CHECK(parsed("limits.max_message = \"2MiB\"").bounds.max_message_bytes == 2 * 1024 * 1024);
+    CHECK(parsed("limits.max_message = \"100B\"").bounds.max_message_bytes == 100);
+    CHECK(parsed("ws.idle_timeout = \"2m\"").bounds.idle_timeout == seconds{120});
+    CHECK(parsed("stomp.heart_beat = \"1500ms\"").bounds.stomp_heart_beat == milliseconds{1500});
+    for (const auto* const wrong : {"\"64\"", "\"64KB\"", "\"KiB\"", "\"-1KiB\"", "\"1.5MiB\"", "\"99999999999GiB\"", "\"\""}) {
+        CAPTURE(wrong);
+        CHECK(refusal(std::string{"limits.max_message = "} + wrong).find("is not a size; write a number with B, KiB") !=
+              std::string::npos);
+    }
+}
+
+TEST_CASE("an error is one line: file, line, column, key, reason, suggestion") {
+    CHECK(refusal("[limits]\nmax_conections = 5") ==
+          "f.toml:2:18: limits.max_conections: unknown key; did you mean limits.max_connections?");
+    CHECK(refusal("[limits]\nmax_connections = \"many\"") == "f.toml:2:19: limits.max_connections: must be an integer");
+    CHECK(refusal("[limits]\nmax_connections = -1").find("limits.max_connections: must be 0 to") != std::string::npos);
+    CHECK(refusal("[limits]\nhandshake_timeout = 10") ==
+          "f.toml:2:21: limits.handshake_timeout: must be a string, as in \"10s\"");
+    CHECK(refusal("[limits]\nhandshake_timeout = \"10 parsecs\"") ==
+          "f.toml:2:21: limits.handshake_timeout: \"10 parsecs\" is not a duration; write a number with ms, s, m, h or d, "
+          "as in \"10s\"");
+    CHECK(refusal("[durability]\ndefault = \"fsync\"") ==
+          "f.toml:2:11: durability.default: \"fsync\" is not one of sync|async|none");
+    CHECK(refusal("[auth]\nanonymous = 1") == "f.toml:2:13: auth.anonymous: must be true or false");
+    CHECK(refusal("[mqtt]\nreceive_maximum = 65536") == "f.toml:2:19: mqtt.receive_maximum: must be 0 to 65535");
+    CHECK(refusal("[nod]\nname = \"x\"").find("f.toml:1:1: nod: unknown section; did you mean") == 0);
+    CHECK(refusal("[node").find("f.toml:1:") == 0);
+    CHECK(refusal("a = 1\na = 2").find("f.toml:2:") == 0);
+}
+
+TEST_CASE("listeners") {
+    const auto o = parsed("[[listener]]\nbind = \"127.0.0.1:1\"\nprotocols = [\"ws\"]\n"
+                          "[[listener]]\nname = \"both\"\nbind = \"[::1]:2\"\nprotocols = [\"stomp\", \"mqtt\"]\n");
+    REQUIRE(o.listeners.size() == 2);
+    CHECK(o.listeners[0].name == "ws");
+    CHECK(o.listeners[0].port == 1);
+    CHECK(o.listeners[1].protocol == listener_protocol::tcp);
+    CHECK(o.listeners[1].host == "::1");
+    CHECK(refusal("[[listener]]\nprotocols = [\"ws\"]").find("listener.bind: is missing") != std::string::npos);
+    CHECK(refusal("[[listener]]\nbind = \"8083\"\nprotocols = [\"ws\"]").find("is not HOST:PORT") != std::string::npos);
+    CHECK(refusal("[[listener]]\nbind = \"a:70000\"\nprotocols = [\"ws\"]").find("is not HOST:PORT") != std::string::npos);
+    CHECK(refusal("[[listener]]\nbind = \"a:1\"\nprotocols = [\"ftp\"]").find("listener.protocols: must be") != std::string::npos);
+    CHECK(refusal("[[listener]]\nbind = \"a:1\"\nport = 1").find("listener.port: unknown key") != std::string::npos);
+    CHECK(refusal("listener = 5").find("must be written as [[listener]]") != std::string::npos);
+    CHECK(error_of([] { (void)parse_listen_url("wss://127.0.0.1:1"); }).find("TLS is not available yet") != std::string::npos);
+    CHECK(parse_listen_url("ws://[::1]:8083/any").host == "::1");
+}
+
+TEST_CASE("together they must make sense") {
+    const auto why = [](std::vector<const char*> urls, bool anonymous) {
+        options o;
+        for (const auto* const url : urls) o.listeners.push_back(parse_listen_url(url));
+        o.anonymous = anonymous;
+        return error_of([&] { validate(o); });
+    };
+    CHECK(why({"ws://127.0.0.1:1", "mqtt://127.0.0.1:2"}, false) == "(accepted)");
+    CHECK(why({"ws://127.0.0.1:1", "mqtt://127.0.0.1:1"}, false) == "listeners ws and mqtt: both bind 127.0.0.1:1");
+    CHECK(why({"ws://0.0.0.0:1"}, false).find("is not a loopback address and there is no authentication") != std::string::npos);
+    CHECK(why({"ws://0.0.0.0:1"}, true) == "(accepted)");
+    CHECK(why({}, false).find("no listener") == 0);
+}
+
+TEST_CASE("the environment wins over the file, a flag over both; an unknown name is an error") {
+    CHECK(from_environment({"BROKERD__LIMITS__MAX_CONNECTIONS=5", "PATH=/bin"}).bounds.max_connections == 5);
+    CHECK(from_environment({"BROKERD__DURABILITY__DEFAULT=async"}).durability == storage::durability::async);
+    CHECK(from_environment({"BROKERD__AUTH__ANONYMOUS=true"}).anonymous);
+    CHECK(error_of([] { (void)from_environment({"BROKERD__LIMITS__MAX_CONECTIONS=5"}); }) ==
+          "BROKERD__LIMITS__MAX_CONECTIONS: limits.max_conections: unknown key; did you mean limits.max_connections?");
+    CHECK(error_of([] { (void)from_environment({"BROKERD__LIMITS__MAX_CONNECTIONS=x"}); }) ==
+          "BROKERD__LIMITS__MAX_CONNECTIONS: limits.max_connections: must be an integer");
+}
+
+TEST_CASE("drop-ins are read in the order of their names, after the file; flags win") {
+    const scratch_directory dir;
+    const auto file = dir.write("brokerd.toml", "[node]\nthreads = 1\nname = \"file\"\ndata_dir = \"/from/file\"\n");
+    dir.write("conf.d/20.toml", "node.name = \"twenty\"\n");
+    dir.write("conf.d/10.toml", "node.name = \"ten\"\nnode.threads = 2\n");
+    dir.write("conf.d/30.txt", "not read");
+    const auto o = from_arguments({"--config", file.c_str(), "--data-dir", "/from/flag"});
+    CHECK(o.node_name == "twenty");
+    CHECK(o.threads == 2);
+    CHECK(o.data_dir == "/from/flag");
+    CHECK(o.admin_socket == "/from/flag/admin.sock");
+    CHECK(from_arguments({"--config", file.c_str(), "--threads", "3"}).threads == 3);
+    dir.write("conf.d/40.toml", "nonsense = 1\n");
+    CHECK(error_of([&] { (void)from_arguments({"--config", file.c_str()}); }).find("conf.d/40.toml:1:12: nonsense: unknown key") !=
+          std::string::npos);
+}
+
+TEST_CASE("what --print-config prints loads again and says the same") {
+    options o;
+    o.node_name = "other";
+    o.threads = 7;
+    o.durability = storage::durability::none;
+    o.bounds.max_message_bytes = 12'345;
+    o.listeners.push_back(parse_listen_url("tcp://127.0.0.1:77"));
+    const auto text = print(o);
+    CHECK(print(parsed(text)) == text);
+    CHECK(text.find("12345B") != std::string::npos);
+}
+
+TEST_CASE("without a file and without --listen: the three loopback listeners") {
+    const auto o = from_arguments({});
+    REQUIRE(o.listeners.size() == 3);
+    CHECK(o.listeners[0].port == 8083);
+    CHECK(o.listeners[1].port == 1883);
+    CHECK(o.listeners[2].port == 61613);
+    CHECK(o.admin_http == "off");
+}

@@ -1,0 +1,1 @@
+broker_fuzz(handshake SOURCES handshake.cpp LINK broker::handshake)

@@ -1,0 +1,1 @@
+broker_fuzz(records SOURCES records.cpp LINK broker::storage ZLIB::ZLIB)

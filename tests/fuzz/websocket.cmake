@@ -1,0 +1,1 @@
+broker_fuzz(websocket SOURCES websocket.cpp LINK broker::websocket)
