@@ -19,8 +19,6 @@ namespace http = boost::beast::http;
 
 namespace {
 
-constexpr int answer_within_ms = 10'000;
-
 class file {
 public:
     explicit file(int fd) : fd_{fd} {}
@@ -71,7 +69,9 @@ answer client::call(const std::string& method, const std::string& target, const 
     boost::system::error_code ec;
     while (!parser.is_done()) {
         pollfd p{.fd = fd.get(), .events = POLLIN, .revents = 0};
-        if (::poll(&p, 1, answer_within_ms) <= 0) throw unreachable{"the broker did not answer within 10 s"};
+        if (::poll(&p, 1, static_cast<int>(patience_.count())) <= 0) {
+            throw unreachable{fmt::format("the broker did not answer within {} ms; give it more with --timeout", patience_.count())};
+        }
         char bytes[64 * 1024];
         const auto got = ::recv(fd.get(), bytes, sizeof bytes, 0);
         if (got <= 0) throw unreachable{"the broker closed the connection"};

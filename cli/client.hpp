@@ -1,6 +1,7 @@
 // client: HTTP over the admin socket.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -18,7 +19,7 @@ struct answer {
 
 class client {
 public:
-    explicit client(std::string socket_path) : path_{std::move(socket_path)} {}
+    client(std::string socket_path, std::chrono::milliseconds patience) : path_{std::move(socket_path)}, patience_{patience} {}
     [[nodiscard]] answer call(const std::string& method, const std::string& target, const std::string& body = "") const;
     // Server-sent events; `on_event` returns false to stop. `idle` is asked five times a second.
     [[nodiscard]] answer stream(const std::string& target, const std::function<bool(const std::string&)>& on_event,
@@ -27,6 +28,7 @@ public:
 private:
     [[nodiscard]] int open() const;
     std::string path_;
+    std::chrono::milliseconds patience_; // for each answer
 };
 
 // One path segment or query value.

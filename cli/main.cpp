@@ -14,6 +14,8 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <map>
+
 #include <unistd.h>
 
 namespace {
@@ -30,6 +32,7 @@ struct settings {
     std::string socket;
     std::string output = "table";
     bool no_headers = false;
+    int timeout_ms = 5'000;
 };
 
 std::string default_socket() {
@@ -37,6 +40,14 @@ std::string default_socket() {
     if (::access("data/admin.sock", F_OK) == 0) return "data/admin.sock";
     return "/run/brokerd/admin.sock";
 }
+
+// Base64 when it is not text.
+std::string payload_of(const boost::json::object& o) {
+    return text_of(o.contains("payload") ? o.at("payload") : o.at("payload_base64"));
+}
+
+// A terminal must not obey what a message says; a pipe gets every byte.
+std::string for_people(const std::string& text) { return ::isatty(STDOUT_FILENO) != 0 ? printable(text) : text; }
 
 int failed(const answer& a) {
     boost::system::error_code ec;
@@ -83,9 +94,10 @@ int publish(const settings& s, const publication& p, const std::string& payload)
         }
         headers[h.substr(0, equals)] = h.substr(equals + 1);
     }
-    const boost::json::object body{{"destination", p.destination}, {"payload", payload},  {"qos", p.qos},
-                                   {"retain", p.retain},           {"ttl_s", p.ttl_s},    {"headers", headers}};
-    const auto a = client{s.socket}.call("POST", "/api/v1/publish", boost::json::serialize(body));
+    // Base64 whatever it is: a file need not be text.
+    const boost::json::object body{{"destination", p.destination}, {"payload_base64", base64(payload)}, {"qos", p.qos},
+                                   {"retain", p.retain},           {"ttl_s", p.ttl_s},                  {"headers", headers}};
+    const auto a = client{s.socket, std::chrono::milliseconds{s.timeout_ms}}.call("POST", "/api/v1/publish", boost::json::serialize(body));
     return a.status >= 400 ? failed(a) : 0;
 }
 
@@ -97,6 +109,7 @@ int pub(const settings& s, const publication& p) {
         return 0;
     }
     if (p.file.empty()) return publish(s, p, p.message);
+    if (p.file == "-") return publish(s, p, {std::istreambuf_iterator<char>{std::cin}, {}});
     std::ifstream in{p.file, std::ios::binary};
     if (!in) {
         fmt::print(stderr, "brokerctl: {}: cannot be read\n", p.file);
@@ -114,14 +127,14 @@ int sub(const settings& s, const std::vector<std::string>& destinations, int qos
     }
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{for_s};
     const auto time_left = [&] { return for_s == 0 || std::chrono::steady_clock::now() < until; };
-    const auto a = client{s.socket}.stream(
+    const auto a = client{s.socket, std::chrono::milliseconds{s.timeout_ms}}.stream(
         target,
         [&](const std::string& event) {
             if (s.output == "json") {
                 fmt::print("{}\n", event);
             } else {
                 const auto o = boost::json::parse(event).as_object();
-                fmt::print("{} {}\n", text_of(o.at("topic")), text_of(o.contains("payload") ? o.at("payload") : o.at("payload_base64")));
+                fmt::print("{} {}\n", printable(text_of(o.at("topic"))), for_people(payload_of(o)));
             }
             std::fflush(stdout);
             return (count == 0 || --count != 0) && time_left();
@@ -142,9 +155,12 @@ int main(int argc, char** argv) {
     app.add_option("--socket", s.socket, "The broker's admin socket (BROKERCTL_SOCKET, ./data/admin.sock, /run/brokerd/admin.sock).");
     app.add_option("-o,--output", s.output, "table or json.")->check(CLI::IsMember({"table", "json"}));
     app.add_flag("--no-headers", s.no_headers, "Tables without their first line.");
+    app.add_option("--timeout", s.timeout_ms, "How long to wait for each answer: 5s, 500ms.")
+        ->transform(CLI::AsNumberWithUnit(std::map<std::string, int>{{"ms", 1}, {"s", 1'000}, {"m", 60'000}},
+                                          CLI::AsNumberWithUnit::UNIT_REQUIRED));
     int status = 0;
     const auto call = [&](const std::string& method, const std::string& target, const std::vector<std::string>& columns = {}) {
-        status = show(s, client{s.socket}.call(method, target), columns);
+        status = show(s, client{s.socket, std::chrono::milliseconds{s.timeout_ms}}.call(method, target), columns);
     };
     const std::vector<std::string> client_columns{"id", "protocol", "version", "transport", "listener", "address", "subscriptions", "inflight"};
     const std::vector<std::string> session_columns{"id", "state", "durable", "subscriptions", "inflight", "queued", "expires_at"};
@@ -155,7 +171,7 @@ int main(int argc, char** argv) {
     auto* const health = app.add_subcommand("health", "Exit status 0 when healthy, 2 when not.");
     health->add_flag("--ready", ready, "Ask whether it takes clients.");
     health->callback([&] {
-        const auto a = client{s.socket}.call("GET", ready ? "/readyz" : "/healthz");
+        const auto a = client{s.socket, std::chrono::milliseconds{s.timeout_ms}}.call("GET", ready ? "/readyz" : "/healthz");
         fmt::print("{}", a.status == 200 ? a.body : "not ready\n");
         status = a.status == 200 ? 0 : check_failed;
     });
@@ -188,13 +204,13 @@ int main(int argc, char** argv) {
     auto* const get = retained->add_subcommand("get", "The payload of one.");
     get->add_option("TOPIC", topic, "Topic name.")->required();
     get->callback([&] {
-        const auto a = client{s.socket}.call("GET", "/api/v1/retained/" + encode_percent(topic));
+        const auto a = client{s.socket, std::chrono::milliseconds{s.timeout_ms}}.call("GET", "/api/v1/retained/" + encode_percent(topic));
         if (a.status >= 400 || s.output == "json") {
             status = show(s, a, {});
             return;
         }
         const auto o = boost::json::parse(a.body).as_object();
-        fmt::print("{}\n", text_of(o.contains("payload") ? o.at("payload") : o.at("payload_base64")));
+        fmt::print("{}\n", for_people(payload_of(o)));
     });
     auto* const remove = retained->add_subcommand("delete", "Deletes those that match a filter.");
     remove->add_option("FILTER", topic, "Topic filter.")->required();
@@ -212,7 +228,7 @@ int main(int argc, char** argv) {
     auto* const pub_command = app.add_subcommand("pub", "Publishes: brokerctl pub /topic/a -m hello");
     pub_command->add_option("DEST", p.destination, "/topic/NAME, /queue/NAME or an MQTT topic.")->required();
     pub_command->add_option("-m,--message", p.message, "The payload.");
-    pub_command->add_option("-f,--file", p.file, "The payload is this file.");
+    pub_command->add_option("-f,--file", p.file, "The payload is this file; - is standard input.");
     pub_command->add_flag("-l,--lines", p.lines, "One message per line of standard input.");
     pub_command->add_option("--qos", p.qos, "0, 1 or 2.")->check(CLI::Range(0, 2));
     pub_command->add_flag("--retain", p.retain, "Keep it as the topic's retained message.");
@@ -233,6 +249,10 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
+        if (const auto unknown = app.remaining(true); e.get_exit_code() != 0 && !unknown.empty()) {
+            fmt::print(stderr, "brokerctl: {}: no such command or flag; see brokerctl --help\n", unknown.front());
+            return usage;
+        }
         return app.exit(e) == 0 ? 0 : usage;
     } catch (const unreachable& e) {
         fmt::print(stderr, "brokerctl: {}\n", e.what());

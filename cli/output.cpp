@@ -1,6 +1,8 @@
 #include "cli/output.hpp"
 
 #include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
 
@@ -22,7 +24,7 @@ std::string table_of(const boost::json::array& rows, const std::vector<std::stri
         auto& line = cells.emplace_back();
         for (const auto& c : columns) {
             const auto* const v = row.as_object().if_contains(c);
-            line.push_back(v == nullptr ? "" : text_of(*v));
+            line.push_back(v == nullptr ? "" : printable(text_of(*v)));
         }
     }
     std::vector<std::size_t> width(columns.size());
@@ -45,8 +47,28 @@ std::string list_of(const boost::json::object& o) {
     for (const auto& [key, value] : o) width = std::max(width, key.size());
     std::string text;
     for (const auto& [key, value] : o) {
-        text += std::string{key} + std::string(width - key.size() + 2, ' ') + text_of(value) + "\n";
+        text += std::string{key} + std::string(width - key.size() + 2, ' ') + printable(text_of(value)) + "\n";
     }
+    return text;
+}
+
+std::string printable(std::string_view text) {
+    std::string safe;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7F) {
+            safe += fmt::format("\\x{:02x}", byte);
+        } else {
+            safe += c;
+        }
+    }
+    return safe;
+}
+
+std::string base64(std::string_view bytes) {
+    std::string text(4 * ((bytes.size() + 2) / 3), '\0');
+    EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), reinterpret_cast<const unsigned char*>(bytes.data()),
+                    static_cast<int>(bytes.size()));
     return text;
 }
 

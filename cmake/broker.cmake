@@ -21,6 +21,10 @@ if(BROKER_SANITIZE)
     endif()
 endif()
 
+if(BROKER_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link) # the libraries too: what is not instrumented does not guide the search
+endif()
+
 find_program(BROKER_CCACHE ccache)
 if(BROKER_CCACHE)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${BROKER_CCACHE})

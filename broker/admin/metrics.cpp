@@ -7,7 +7,10 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <fstream>
+
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace broker::admin {
@@ -75,7 +78,21 @@ void process_series(collection& c) {
             c.value("process_virtual_memory_bytes", "Virtual memory.", gauge, std::stod(f[20]));
             c.value("process_resident_memory_bytes", "Resident memory.", gauge,
                     std::stod(f[21]) * static_cast<double>(sysconf(_SC_PAGESIZE)));
+            // Ticks since boot; what /proc/stat calls btime is the boot in epoch seconds.
+            std::ifstream boot{"/proc/stat"};
+            for (std::string line; std::getline(boot, line);) {
+                if (!line.starts_with("btime ")) continue;
+                c.value("process_start_time_seconds", "Start, epoch seconds.", gauge,
+                        std::stod(line.substr(6)) + std::stod(f[19]) / ticks);
+            }
         }
+    }
+    std::error_code ec;
+    const std::filesystem::directory_iterator open{"/proc/self/fd", ec};
+    c.value("process_open_fds", "Open descriptors.", gauge, static_cast<double>(std::distance(begin(open), end(open))));
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        c.value("process_max_fds", "Most descriptors it may open.", gauge, static_cast<double>(files.rlim_cur));
     }
 }
 

@@ -4,7 +4,12 @@
 #include "core/properties.hpp"
 
 #include <boost/json/parse.hpp>
+#include <fmt/format.h>
 #include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
 
 namespace broker::admin {
 
@@ -28,46 +33,86 @@ std::string topic_of(std::string destination) {
     return destination;
 }
 
-response publish(node& on, const request& r) {
-    boost::system::error_code ec;
-    const auto parsed = boost::json::parse(r.body, ec);
-    if (ec || !parsed.is_object()) return problem(400, "invalid", "the body is not a JSON object");
-    const auto& o = parsed.as_object();
-    const auto text = [&](const char* key) {
-        const auto* const v = o.if_contains(key);
-        return v != nullptr && v->is_string() ? std::string{v->as_string()} : std::string{};
-    };
-    const auto* const level = o.if_contains("qos");
-    const auto qos_number = level != nullptr && level->is_int64() ? level->as_int64() : 1;
-    if (qos_number < 0 || qos_number > 2) return problem(400, "invalid", "qos is 0, 1 or 2");
-    auto payload = text("payload");
+// A member that has another type than it should: an error that names it.
+struct wrong_type {
+    std::string_view key;
+    std::string_view wanted;
+};
+
+// A member's value, or `otherwise` when it is not there.
+std::string text_at(const boost::json::object& o, std::string_view key) {
+    const auto* const v = o.if_contains(key);
+    if (v == nullptr) return {};
+    if (!v->is_string()) throw wrong_type{key, "a string"};
+    return std::string{v->as_string()};
+}
+
+std::int64_t integer_at(const boost::json::object& o, std::string_view key, std::int64_t otherwise) {
+    const auto* const v = o.if_contains(key);
+    if (v == nullptr) return otherwise;
+    if (!v->is_int64()) throw wrong_type{key, "an integer"};
+    return v->as_int64();
+}
+
+bool flag_at(const boost::json::object& o, std::string_view key) {
+    const auto* const v = o.if_contains(key);
+    if (v == nullptr) return false;
+    if (!v->is_bool()) throw wrong_type{key, "true or false"};
+    return v->as_bool();
+}
+
+response publish_object(node& on, const boost::json::object& o) {
+    constexpr std::array known{"destination", "payload", "payload_base64", "qos", "retain", "ttl_s", "headers"};
+    for (const auto& [key, value] : o) {
+        if (std::ranges::find(known, std::string_view{key}) == known.end()) {
+            return problem(400, "invalid", fmt::format("{} is not known; known are {}", std::string_view{key}, fmt::join(known, ", ")));
+        }
+    }
+    const auto level = integer_at(o, "qos", 1);
+    if (level < 0 || level > 2) return problem(400, "invalid", "qos is 0, 1 or 2");
+    const auto ttl_s = integer_at(o, "ttl_s", 0);
+    if (ttl_s < 0 || ttl_s > std::numeric_limits<std::uint32_t>::max()) {
+        return problem(400, "invalid", "ttl_s is 0 (never expires) to 4294967295");
+    }
+    auto payload = text_at(o, "payload");
     if (o.contains("payload_base64")) {
-        auto decoded = from_base64(text("payload_base64"));
-        if (!decoded) return problem(400, "invalid", "payload_base64 is not base64");
+        auto decoded = from_base64(text_at(o, "payload_base64"));
+        if (!decoded || o.contains("payload")) {
+            return problem(400, "invalid", decoded ? "payload or payload_base64, not both" : "payload_base64 is not base64");
+        }
         payload = std::move(*decoded);
     }
     std::string properties;
-    if (const auto* const headers = o.if_contains("headers"); headers != nullptr && headers->is_object()) {
+    if (const auto* const headers = o.if_contains("headers")) {
+        if (!headers->is_object()) throw wrong_type{"headers", "an object"};
         for (const auto& [key, value] : headers->as_object()) {
-            if (!value.is_string()) return problem(400, "invalid", "header values are strings");
+            if (!value.is_string()) throw wrong_type{"headers", "an object of strings"};
             const property_view p{.kind = property_kind::user_property, .name = key, .value = value.as_string()};
             if (!append_property(properties, p)) return problem(413, "too_big", "a header is longer than 65535 bytes");
         }
     }
-    const auto topic = topic_of(text("destination"));
-    const auto* const retain = o.if_contains("retain");
+    const auto topic = topic_of(text_at(o, "destination"));
     const auto now = time_point{std::chrono::duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch())};
     message_fields fields{.topic = topic,
                           .properties = as_bytes(properties),
                           .payload = as_bytes(payload),
-                          .level = static_cast<qos>(qos_number),
-                          .retain = retain != nullptr && retain->is_bool() && retain->as_bool(),
+                          .level = static_cast<qos>(level),
+                          .retain = flag_at(o, "retain"),
                           .received_at = now};
-    if (const auto* const ttl = o.if_contains("ttl_s"); ttl != nullptr && ttl->is_int64() && ttl->as_int64() > 0) {
-        fields.expires_at = now + seconds{ttl->as_int64()};
-    }
+    if (ttl_s != 0) fields.expires_at = now + seconds{ttl_s};
     const auto matched = on.publish(fields);
     return matched ? json(boost::json::object{{"matched", *matched}}) : problem(matched.error());
+}
+
+response publish(node& on, const request& r) {
+    boost::system::error_code ec;
+    const auto parsed = boost::json::parse(r.body, ec);
+    if (ec || !parsed.is_object()) return problem(400, "invalid", "the body is not a JSON object");
+    try {
+        return publish_object(on, parsed.as_object());
+    } catch (const wrong_type& wrong) {
+        return problem(400, "invalid", fmt::format("{} must be {}", wrong.key, wrong.wanted));
+    }
 }
 
 } // namespace

@@ -6,9 +6,11 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <stdexcept>
+#include <utility>
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -26,7 +28,8 @@ namespace {
 
 constexpr int poll_ms = 200;                // how soon a stop is noticed
 constexpr int request_within_ms = 10'000;
-constexpr std::size_t clients_max = 64;
+constexpr int linger_ms = 1'000;            // for the rest of a request that was refused
+constexpr std::size_t clients_max = 32;     // of each kind: a flood over TCP must not lock out brokerctl
 constexpr std::uint32_t header_bytes_max = 16 * 1024;
 constexpr std::uint64_t body_bytes_max = 5 * 1024 * 1024;
 
@@ -90,8 +93,13 @@ std::string encode(const admin::response& r, bool keep_alive) {
 
 admin_listener::admin_listener(admin::node& on, std::string socket_path, const std::string& http_address)
     : node_{on}, socket_path_{std::move(socket_path)} {
-    open_socket();
-    if (http_address != "off") open_http(http_address);
+    try {
+        open_socket();
+        if (http_address != "off") open_http(http_address);
+    } catch (...) {
+        close_sockets();
+        throw;
+    }
     acceptor_ = std::thread{[this] { accept_all(); }};
 }
 
@@ -109,13 +117,14 @@ void admin_listener::open_socket() {
     }
     socket_fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (::connect(socket_fd_, generic, sizeof address) == 0) refuse("another brokerd answers there");
-    ::close(socket_fd_);
+    ::close(std::exchange(socket_fd_, -1));
     if (std::filesystem::is_socket(socket_path_, ec)) std::filesystem::remove(socket_path_, ec); // left by a crash
     socket_fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const auto mask = ::umask(0177); // 0600 from the first moment
     const bool bound = ::bind(socket_fd_, generic, sizeof address) == 0;
     const int why = errno;
     ::umask(mask);
+    socket_bound_ = bound;
     if (!bound || ::listen(socket_fd_, 16) != 0) refuse(std::generic_category().message(why));
 }
 
@@ -142,48 +151,83 @@ void admin_listener::open_http(const std::string& address) {
     }
 }
 
+std::uint16_t admin_listener::http_port() const {
+    sockaddr_storage bound{};
+    socklen_t size = sizeof bound;
+    if (http_fd_ < 0 || ::getsockname(http_fd_, reinterpret_cast<sockaddr*>(&bound), &size) != 0) return 0;
+    // The port is at the same place in both families.
+    return ntohs(reinterpret_cast<const sockaddr_in*>(&bound)->sin_port);
+}
+
 void admin_listener::accept_all() {
     while (!stopping_) {
         pollfd ready[2] = {{.fd = socket_fd_, .events = POLLIN, .revents = 0}, {.fd = http_fd_, .events = POLLIN, .revents = 0}};
-        if (::poll(ready, http_fd_ < 0 ? 1 : 2, poll_ms) <= 0) continue;
+        const int found = ::poll(ready, http_fd_ < 0 ? 1 : 2, poll_ms);
         reap(false);
+        if (found <= 0) continue;
         for (const auto& r : ready) {
             if ((r.revents & POLLIN) == 0) continue;
             const int fd = ::accept4(r.fd, nullptr, nullptr, SOCK_CLOEXEC);
-            if (fd < 0) continue;
-            const std::lock_guard lock{mutex_};
-            if (clients_.size() >= clients_max) {
-                (void)send_all(fd, encode(admin::problem(503, "overload", "too many admin connections"), false));
-                ::close(fd);
-                continue;
+            if (fd >= 0) {
+                admit(fd, r.fd == socket_fd_);
+            } else {
+                (void)::poll(nullptr, 0, poll_ms); // out of descriptors: the client stays readable, do not spin
             }
-            auto& c = clients_.emplace_back();
-            c.fd = fd;
-            c.thread = std::thread{[this, &c, everything = r.fd == socket_fd_] {
-                serve(c.fd, everything);
-                c.done = true;
-            }};
         }
     }
 }
 
+void admin_listener::admit(int fd, bool local) {
+    const timeval patience{.tv_sec = request_within_ms / 1000, .tv_usec = 0}; // a client that does not read
+    (void)::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    const std::lock_guard lock{mutex_};
+    if (std::ranges::count(clients_, local, &client::local) >= static_cast<std::ptrdiff_t>(clients_max)) {
+        (void)send_all(fd, encode(admin::problem(503, "overload", "too many admin connections"), false));
+        ::close(fd);
+        return;
+    }
+    auto& c = clients_.emplace_back();
+    c.fd = fd;
+    c.local = local;
+    c.thread = std::thread{[this, &c] {
+        serve(c.fd, c.local);
+        (void)::shutdown(c.fd, SHUT_RDWR); // the peer sees the end now, the descriptor is closed when it is reaped
+        c.done = true;
+    }};
+}
+
 void admin_listener::serve(int fd, bool everything) {
     std::string buffer;
+    // The answer must arrive although the rest of the request is not wanted: closing over unread input would reset.
+    const auto refuse = [fd](const admin::response& why) {
+        if (!send_all(fd, encode(why, false)) || ::shutdown(fd, SHUT_WR) != 0) return;
+        char ignored[16 * 1024];
+        pollfd p{.fd = fd, .events = POLLIN, .revents = 0};
+        for (int waited = 0; waited < linger_ms && ::poll(&p, 1, linger_ms) > 0; ++waited) {
+            if (::recv(fd, ignored, sizeof ignored, 0) <= 0) return;
+        }
+    };
     for (bool keep_alive = true; keep_alive && !stopping_;) {
         http::request_parser<http::string_body> parser;
         parser.eager(true);
         parser.header_limit(header_bytes_max);
         parser.body_limit(body_bytes_max);
         boost::system::error_code ec;
+        bool continued = false;
         for (int waited = 0; !parser.is_done();) {
             if (!buffer.empty()) {
                 const auto used = parser.put(boost::asio::buffer(buffer), ec);
                 buffer.erase(0, used);
+                if (ec == http::error::header_limit) return refuse(admin::problem(431, "too_big", "headers are limited to 16 KiB"));
+                if (ec == http::error::body_limit) return refuse(admin::problem(413, "too_big", "a body is limited to 5 MiB"));
                 if (ec && ec != http::error::need_more) {
-                    (void)send_all(fd, encode(admin::problem(400, "invalid", "not an HTTP request: " + ec.message()), false));
-                    return;
+                    return refuse(admin::problem(400, "invalid", "not an HTTP request: " + ec.message()));
                 }
                 if (parser.is_done()) break;
+            }
+            if (!continued && parser.is_header_done() && parser.get()[http::field::expect] == "100-continue") {
+                continued = true; // RFC 9110 §10.1.1: curl asks before it sends a large body
+                if (!send_all(fd, "HTTP/1.1 100 Continue\r\n\r\n")) return;
             }
             pollfd p{.fd = fd, .events = POLLIN, .revents = 0};
             if (::poll(&p, 1, poll_ms) == 0) {
@@ -196,11 +240,10 @@ void admin_listener::serve(int fd, bool everything) {
             buffer.append(bytes, static_cast<std::size_t>(got));
         }
         const auto& r = parser.get();
-        keep_alive = r.keep_alive();
         const auto method = r.method_string();
         const auto target = r.target();
         keep_alive = answer(fd, request_of({method.data(), method.size()}, {target.data(), target.size()}, r.body()),
-                            keep_alive, everything) && keep_alive;
+                            r.keep_alive(), everything) && r.keep_alive();
     }
 }
 
@@ -264,10 +307,14 @@ void admin_listener::stop() {
     if (stopping_.exchange(true)) return;
     if (acceptor_.joinable()) acceptor_.join();
     reap(true);
-    ::close(socket_fd_);
+    close_sockets();
+}
+
+void admin_listener::close_sockets() {
+    if (socket_fd_ >= 0) ::close(socket_fd_);
     if (http_fd_ >= 0) ::close(http_fd_);
     std::error_code ignored;
-    std::filesystem::remove(socket_path_, ignored);
+    if (socket_bound_) std::filesystem::remove(socket_path_, ignored);
 }
 
 } // namespace broker

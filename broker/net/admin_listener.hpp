@@ -14,21 +14,26 @@ namespace broker {
 
 class admin_listener {
 public:
-    // Throws std::runtime_error with one line that names address, reason and remedy. `http` is HOST:PORT or "off".
+    // Throws std::runtime_error with one line that names address, reason and remedy. `http` is HOST:PORT or "off"; port 0
+    // takes a free one.
     admin_listener(admin::node& on, std::string socket_path, const std::string& http);
     ~admin_listener();
     void stop();
+    [[nodiscard]] std::uint16_t http_port() const; // 0: off
 
 private:
     struct client {
         std::thread thread;
         std::atomic<bool> done{false};
         int fd = -1;
+        bool local = false; // on the Unix socket
     };
 
     void open_socket();
     void open_http(const std::string& address);
+    void close_sockets();
     void accept_all();
+    void admit(int fd, bool local);
     void serve(int fd, bool everything);
     [[nodiscard]] bool answer(int fd, const admin::request& r, bool keep_alive, bool everything);
     void stream(int fd, const admin::request& r);
@@ -38,6 +43,7 @@ private:
     admin::registry commands_;
     std::string socket_path_;
     int socket_fd_ = -1;
+    bool socket_bound_ = false; // the file is ours to remove
     int http_fd_ = -1;
     std::atomic<bool> stopping_{false};
     std::mutex mutex_;

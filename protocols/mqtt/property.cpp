@@ -13,7 +13,6 @@ constexpr unsigned in_will = 1U << static_cast<unsigned>(property_place::will);
 constexpr unsigned in_publish = 1U << static_cast<unsigned>(property_place::publish);
 constexpr unsigned in_ack = 1U << static_cast<unsigned>(property_place::ack);
 constexpr unsigned in_subscribe = 1U << static_cast<unsigned>(property_place::subscribe);
-constexpr unsigned in_unsubscribe = 1U << static_cast<unsigned>(property_place::unsubscribe);
 constexpr unsigned in_disconnect = 1U << static_cast<unsigned>(property_place::disconnect);
 constexpr unsigned in_auth = 1U << static_cast<unsigned>(property_place::auth);
 constexpr unsigned everywhere = ~0U;

@@ -1,0 +1,48 @@
+// fake_node: what the admin API asks, answered from plain members.
+#pragma once
+
+#include "admin/node.hpp"
+
+#include <atomic>
+
+namespace broker::test {
+
+class fake_node final : public admin::node {
+public:
+    std::atomic<bool> is_ready{true};
+    admin::status state{};
+    std::vector<admin::connection_row> connection_rows;
+    std::vector<message_ptr> published;
+
+    result<admin::status, admin::admin_error> get_status() override { return state; }
+    bool ready() const override { return is_ready; }
+    result<std::vector<admin::connection_row>, admin::admin_error> connections() override { return connection_rows; }
+    result<std::size_t, admin::admin_error> kick(const std::string& id) override {
+        const auto before = connection_rows.size();
+        std::erase_if(connection_rows, [&](const auto& c) { return c.client.client_id == id; });
+        if (connection_rows.size() == before) return fail(not_found("no client " + id));
+        return before - connection_rows.size();
+    }
+    result<std::vector<admin::session_row>, admin::admin_error> list_sessions() override {
+        return std::vector<admin::session_row>{{.id = "s", .durable = true, .queued = 3}};
+    }
+    result<std::vector<admin::queue_row>, admin::admin_error> list_queues() override {
+        return std::vector<admin::queue_row>{{.name = "jobs", .messages = 2}};
+    }
+    result<std::vector<message_ptr>, admin::admin_error> retained(const std::string&, std::size_t) override { return published; }
+    result<std::size_t, admin::admin_error> delete_retained(const std::string&) override { return published.size(); }
+    result<bool, admin::admin_error> publish(const message_fields& fields) override {
+        if (fields.topic.empty()) return fail(admin::admin_error{admin::admin_error::kind::invalid, "no topic"});
+        published.push_back(make_message(fields));
+        return true;
+    }
+    result<std::unique_ptr<admin::subscription_stream>, admin::admin_error> subscribe(const std::vector<std::string>&,
+                                                                                     qos) override {
+        return fail(admin::admin_error{admin::admin_error::kind::refused, "not here"});
+    }
+
+private:
+    static admin::admin_error not_found(std::string what) { return {admin::admin_error::kind::not_found, std::move(what)}; }
+};
+
+} // namespace broker::test
