@@ -1,0 +1,160 @@
+// The window of what a receiver has not answered, and what waits behind it.
+#include "support/test_receiver.hpp"
+
+using namespace broker;
+using namespace broker::test;
+
+TEST_CASE("[MQTT-3.3.4-9] no more is handed over than the window; an answer lets the next one go, in order") {
+    test_node node;
+    test_receiver r;
+    r.claim(node, "r", 0, {.window = 2, .expiry = seconds{100}});
+    r.subscribe(node, "t");
+    for (const auto* const m : {"1", "2", "3", "4"}) publish(node, "t", m);
+    CHECK(r.take() == words{"1", "2"});
+    CHECK(r.mine->outstanding() == 2);
+    CHECK(r.mine->waiting() == 2);
+    CHECK(r.settle(node, r.handles[1])); // out of turn is fine
+    CHECK(r.take() == words{"3"});
+    CHECK(r.settle(node, r.handles[0]));
+    CHECK(r.take() == words{"4"});
+    CHECK_FALSE(r.settle(node, r.handles[0])); // settled before
+    CHECK_FALSE(r.settle(node, 999));
+}
+
+TEST_CASE("handles count up from 1") {
+    test_node node;
+    test_receiver r;
+    r.claim(node, "r");
+    r.subscribe(node, "t");
+    for (const auto* const m : {"1", "2", "3"}) publish(node, "t", m);
+    CHECK(r.handles == std::vector<std::uint16_t>{1, 2, 3});
+}
+
+TEST_CASE("a receiver without room gets nothing at QoS > 0 until it has") {
+    test_node node;
+    test_receiver r;
+    r.claim(node, "r");
+    r.subscribe(node, "t");
+    r.room = false;
+    publish(node, "t", "waits");
+    CHECK(r.take().empty());
+    r.room = true;
+    r.mine->pump(node.now());
+    CHECK(r.take() == words{"waits"});
+}
+
+TEST_CASE("[MQTT-4.4.0-1] after a reconnect first what was outstanding, marked, in its order, then what waited") {
+    test_node node;
+    test_receiver first;
+    first.claim(node, "r", 0, {.window = 2, .expiry = seconds{100}});
+    first.subscribe(node, "t");
+    for (const auto* const m : {"1", "2", "3"}) publish(node, "t", m);
+    first.leave(node);
+    publish(node, "t", "4");
+    test_receiver again;
+    again.claim(node, "r");
+    CHECK(again.present);
+    CHECK(again.take() == words{"1*", "2*", "3", "4"});
+}
+
+TEST_CASE("[MQTT-4.3.3] QoS 2: what was received before the connection broke is released, not sent again") {
+    test_node node;
+    test_receiver first;
+    first.claim(node, "r");
+    first.subscribe(node, "t");
+    publish(node, "t", "once", qos::exactly_once);
+    REQUIRE(first.take() == words{"once"});
+    CHECK(first.mine->received(first.handles[0], node.now()).has_value());
+    CHECK_FALSE(first.mine->received(999, node.now()).has_value());
+    node.settle();
+    const auto handle = first.handles[0];
+    first.leave(node);
+    for (const bool crashed : {false, true}) {
+        if (crashed) node.crash_and_recover();
+        test_receiver again;
+        again.claim(node, "r");
+        CHECK(again.take().empty());
+        CHECK(again.released == std::vector<std::uint16_t>{handle});
+        again.leave(node);
+    }
+    test_receiver last;
+    last.claim(node, "r");
+    CHECK(last.settle(node, handle));
+    CHECK(rows(node, storage::column::entries) == 0);
+    CHECK(rows(node, storage::column::outbound_qos2) == 0);
+}
+
+TEST_CASE("what is settled leaves the disk; what several had leaves it with the last") {
+    test_node node;
+    test_receiver a;
+    test_receiver b;
+    a.claim(node, "a");
+    b.claim(node, "b");
+    a.subscribe(node, "t");
+    b.subscribe(node, "t");
+    publish(node, "t", "m");
+    CHECK(rows(node, storage::column::entries) == 2);
+    CHECK(rows(node, storage::column::messages) == 1);
+    CHECK(a.settle(node, a.handles[0]));
+    CHECK(rows(node, storage::column::messages) == 1);
+    CHECK(b.settle(node, b.handles[0]));
+    CHECK(rows(node, storage::column::entries) == 0);
+    CHECK(rows(node, storage::column::messages) == 0);
+}
+
+TEST_CASE("a QoS 2 packet id is remembered over a crash and forgotten on release") {
+    test_node node;
+    test_receiver r;
+    r.claim(node, "r");
+    r.mine->remember(packet_id{5});
+    node.settle();
+    node.crash_and_recover();
+    test_receiver again;
+    again.claim(node, "r");
+    CHECK(again.mine->remembers(packet_id{5}));
+    CHECK_FALSE(again.mine->forget(packet_id{6}).has_value());
+    CHECK(again.mine->forget(packet_id{5}).has_value());
+    node.settle();
+    node.crash_and_recover();
+    test_receiver last;
+    last.claim(node, "r");
+    CHECK_FALSE(last.mine->remembers(packet_id{5}));
+}
+
+TEST_CASE("limits.session.messages: the oldest makes room, is counted, and leaves the disk") {
+    limits bounds;
+    bounds.session_queue_messages_max = 3;
+    test_node node{1, bounds};
+    test_receiver r;
+    r.claim(node, "r");
+    r.subscribe(node, "t");
+    r.leave(node);
+    for (const auto* const m : {"1", "2", "3", "4", "5"}) publish(node, "t", m);
+    CHECK(node.shard().route().count().messages_dropped[static_cast<std::size_t>(drop_reason::queue_full)] == 2);
+    CHECK(rows(node, storage::column::entries) == 3);
+    test_receiver again;
+    again.claim(node, "r");
+    CHECK(again.take() == words{"3", "4", "5"});
+}
+
+TEST_CASE("limits.session.memory_messages: what is more waits on disk and comes in order") {
+    limits bounds;
+    bounds.session_memory_messages_max = 4;
+    test_node node{1, bounds};
+    test_receiver r;
+    r.claim(node, "r", 0, {.window = 2, .expiry = seconds{100}});
+    r.subscribe(node, "t");
+    words sent;
+    for (int i = 0; i != 50; ++i) {
+        sent.push_back(std::to_string(i));
+        publish(node, "t", sent.back());
+    }
+    words got;
+    for (std::size_t next = 0; next != sent.size(); ++next) {
+        for (auto& text : r.take()) got.push_back(std::move(text));
+        REQUIRE(next < r.handles.size());
+        CHECK(r.settle(node, r.handles[next]));
+    }
+    CHECK(got == sent);
+    CHECK(rows(node, storage::column::entries) == 0);
+}
