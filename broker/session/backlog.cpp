@@ -10,8 +10,6 @@ namespace broker {
 
 namespace {
 
-// One load: enough to keep a fast receiver busy for a turn of the store.
-constexpr std::size_t load_messages_max = 512;
 constexpr std::size_t load_bytes_max = 1024 * 1024;
 
 } // namespace
@@ -63,11 +61,11 @@ void backlog::assume_stored() {
 
 void backlog::clear() { *this = backlog{memory_messages_max_, memory_bytes_max_}; }
 
-storage::load_request backlog::start_load(session_id of) {
+storage::load_request backlog::start_load(session_id of, std::size_t messages_max) {
     loading_ = true;
     spilled_since_load_ = 0;
     since_load_from_ = message_id{~0ULL};
-    return {.of = of, .from = spill_from_, .messages_max = load_messages_max, .bytes_max = load_bytes_max};
+    return {.of = of, .from = spill_from_, .messages_max = messages_max, .bytes_max = load_bytes_max};
 }
 
 bool backlog::announced_late(message_id id) const { return std::ranges::binary_search(last_load_, id); }

@@ -44,6 +44,9 @@ struct entry {
 
 class backlog {
 public:
+    // One load: enough to keep a fast receiver busy for a turn of the store.
+    static constexpr std::size_t load_messages_max = 512;
+
     // `memory_*`: what is kept in memory of stored entries.
     backlog(std::size_t memory_messages_max, std::size_t memory_bytes_max)
         : memory_messages_max_{memory_messages_max}, memory_bytes_max_{memory_bytes_max} {}
@@ -65,8 +68,10 @@ public:
     void clear();
 
     // True when the head is drained, something is spilled, and no load is under way.
-    [[nodiscard]] bool wants_load() const { return head_.empty() && spilled_ != 0 && !loading_; }
-    [[nodiscard]] storage::load_request start_load(session_id of);
+    [[nodiscard]] bool wants_load() const { return head_.empty() && may_load(); }
+    [[nodiscard]] bool may_load() const { return spilled_ != 0 && !loading_; }
+    // At most `messages_max`, oldest first.
+    [[nodiscard]] storage::load_request start_load(session_id of, std::size_t messages_max = load_messages_max);
     // The answer. `known(id)`: the entry is being handed over already. Undecodable rows are skipped and counted.
     template <class Known>
     std::size_t finish_load(const storage::loaded_rows& rows, Known known);
@@ -112,8 +117,10 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
         }
         last = std::max(last, loaded->id);
         last_load_.push_back(loaded->id);
+        const auto size = loaded->value.message->footprint();
+        spilled_bytes_ -= std::min(spilled_bytes_, size);
         if (known(loaded->id)) continue;
-        bytes_ += loaded->value.message->footprint();
+        bytes_ += size;
         head_.push_back(std::move(loaded->value));
     }
     if (rows.more) {

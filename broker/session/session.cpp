@@ -12,6 +12,12 @@ namespace broker {
 
 using storage::column;
 
+namespace {
+
+constexpr std::size_t oldest_to_drop = 32; // read at once when an offline session is full
+
+} // namespace
+
 session::session(slot& handle, shard_desk& desk)
     : slot_{&handle}, desk_{&desk},
       backlog_{desk.bounds().session_memory_messages_max, desk.bounds().session_memory_bytes_max} {}
@@ -34,14 +40,24 @@ void session::enqueue(entry e, time_point now) {
     }
     if (!online() && !durable()) return drop(e, drop_reason::disconnected);
 
-    const auto& bounds = desk_->bounds();
-    if (backlog_.size() >= bounds.session_queue_messages_max || backlog_.bytes() >= bounds.session_queue_bytes_max) {
-        // Policy drop-oldest; what is spilled cannot be reached without reading it, so then the newest goes.
-        if (!backlog_.head_ready()) return drop(e, drop_reason::queue_full);
-        drop(backlog_.pop_front(), drop_reason::queue_full);
-    }
     backlog_.push_back(std::move(e));
-    if (!online()) backlog_.spill_all();
+    if (!over_limit()) {
+        if (!online()) backlog_.spill_all();
+        return;
+    }
+    // Policy drop-oldest. An offline session's oldest are on disk: some are read and kept, so that the next to go are at
+    // hand; loaded() drops what is too much by then.
+    drop_oldest();
+    if (over_limit() && backlog_.may_load()) desk_->load(backlog_.start_load(id(), oldest_to_drop));
+}
+
+bool session::over_limit() const {
+    const auto& bounds = desk_->bounds();
+    return backlog_.size() > bounds.session_queue_messages_max || backlog_.bytes() > bounds.session_queue_bytes_max;
+}
+
+void session::drop_oldest() {
+    while (over_limit() && backlog_.head_ready()) drop(backlog_.pop_front(), drop_reason::queue_full);
 }
 
 void session::take(entry e, time_point now) {
@@ -174,9 +190,11 @@ void session::loaded(const storage::loaded_rows& rows, time_point now) {
     // A row that cannot be decoded stays on disk for inspection; the others go on.
     const auto damaged = backlog_.finish_load(rows, [this](message_id m) { return knows(m); });
     desk_->count().drop(drop_reason::storage, damaged);
+    const bool full = over_limit();
+    drop_oldest();
     if (online()) {
         pump(now);
-    } else {
+    } else if (!full) {
         backlog_.spill_all();
     }
 }

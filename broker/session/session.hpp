@@ -7,7 +7,8 @@
 // Invariants
 // 1. Every stored entry is outstanding or in the backlog, never both; it is erased from the store when it is settled.
 // 2. An exactly-once delivery of a durable session leaves only after its handle is on disk [MQTT-4.3.3-2].
-// 3. While nobody is attached a durable session keeps nothing of its backlog in memory.
+// 3. While nobody is attached a durable session keeps nothing of its backlog in memory; a full one a few of its oldest
+//    entries, which are the next to be dropped.
 //
 // Threading: only the thread of the shard that holds it.
 #pragma once
@@ -126,6 +127,8 @@ private:
     };
 
     [[nodiscard]] bool ready_for_more() const;
+    [[nodiscard]] bool over_limit() const;
+    void drop_oldest(); // as far as they are in memory
     void hand_over(entry e, time_point now);
     void send(const outstanding_entry& o, bool again, time_point now);
     void drop(const entry& e, drop_reason why);

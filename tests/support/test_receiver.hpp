@@ -80,3 +80,18 @@ inline void publish(test_node& node, std::string_view topic, std::string_view pa
 using words = std::vector<std::string>;
 
 } // namespace broker::test
+
+namespace doctest {
+template <>
+struct StringMaker<std::vector<std::string>> {
+    static String convert(const std::vector<std::string>& all) {
+        std::string text;
+        for (const auto& one : all) text += one + ' ';
+        return text.c_str();
+    }
+};
+} // namespace doctest
+
+namespace broker::test {
+
+} // namespace broker::test

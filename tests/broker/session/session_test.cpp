@@ -158,3 +158,40 @@ TEST_CASE("limits.session.memory_messages: what is more waits on disk and comes 
     CHECK(got == sent);
     CHECK(rows(node, storage::column::entries) == 0);
 }
+
+TEST_CASE("limits.session.messages: an offline session keeps the newest however many come, and a few in memory") {
+    limits bounds;
+    bounds.session_queue_messages_max = 100;
+    test_node node{1, bounds};
+    test_receiver r;
+    r.claim(node, "r", 0, {.window = 1000, .expiry = seconds{100}});
+    r.subscribe(node, "t");
+    r.leave(node);
+    words newest;
+    for (int i = 0; i != 500; ++i) {
+        publish(node, "t", std::to_string(i));
+        CHECK(rows(node, storage::column::entries) <= 100);
+        if (i >= 400) newest.push_back(std::to_string(i));
+    }
+    test_receiver again;
+    again.claim(node, "r", 0, {.window = 1000, .expiry = seconds{100}});
+    CHECK(again.take() == newest);
+}
+
+TEST_CASE("limits.session.bytes: an offline session keeps the newest that fit") {
+    limits bounds;
+    bounds.session_queue_bytes_max = 100'000;
+    test_node node{1, bounds};
+    test_receiver r;
+    r.claim(node, "r", 0, {.window = 1000, .expiry = seconds{100}});
+    r.subscribe(node, "t");
+    r.leave(node);
+    for (int i = 0; i != 500; ++i) publish(node, "t", std::string(1000, 'x') + std::to_string(i));
+    test_receiver again;
+    again.claim(node, "r", 0, {.window = 1000, .expiry = seconds{100}});
+    const auto kept = again.take();
+    CHECK(kept.size() > 80);
+    CHECK(kept.size() <= 100);
+    CHECK(kept.back().ends_with("x499"));
+    CHECK(kept.front().ends_with("x" + std::to_string(500 - kept.size())));
+}
