@@ -101,7 +101,10 @@ export async function command(file, args, options = {}) {
   let stderr = "";
   child.stdout.on("data", (chunk) => { stdout += chunk; });
   child.stderr.on("data", (chunk) => { stderr += chunk; });
+  child.stdin.on("error", (error) => {  // a child may end without having read its input
+    if (error.code !== "EPIPE") throw error;
+  });
   child.stdin.end(options.input ?? "");
-  const [code] = await once(child, "exit");
+  const [code] = await once(child, "close");
   return { code, stdout, stderr };
 }
