@@ -16,7 +16,7 @@ after(async () => { await broker?.dispose(); });
 // Starts a subscriber and resolves once it is subscribed, which its debug output says.
 async function mosquittoSub(...args) {
   const child = spawn("stdbuf", ["-oL", "mosquitto_sub", "-p", String(broker.ports.mqtt), "-d", ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  const exited = once(child, "exit");
+  const exited = once(child, "close"); // not "exit": output may still be on its way then
   let out = "";
   const subscribed = new Promise((resolve) => {
     const look = (chunk) => { out += chunk; if (out.includes("SUBACK")) resolve(); };
