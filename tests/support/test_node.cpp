@@ -5,6 +5,7 @@
 #include "storage/records.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace broker::test {
 
@@ -13,6 +14,7 @@ namespace broker::test {
 test_client::test_client(test_node& node, std::size_t shard, maker make)
     : node_{node}, shard_{shard}, out_{blocks_, node.bounds().outbox_bytes_max} {
     auto& core = node.shard(shard);
+    out_.tell(this);
     engine_ = make({.route = core.route(),
                     .sessions = core.sessions(),
                     .out = out_,
@@ -25,7 +27,9 @@ test_client::test_client(test_node& node, std::size_t shard, maker make)
 void test_client::receive(std::string_view bytes) {
     BROKER_ASSERT(engine_ != nullptr);
     engine_->on_bytes(as_bytes(bytes), node_.now());
-    node_.settle();
+    if (!node_.stepwise_) return node_.settle();
+    watch_ticket();
+    if (engine_->closing()) out_.touch();
 }
 
 std::string test_client::sent() {
@@ -40,7 +44,12 @@ std::string test_client::sent() {
         }
         const bool was_over = out_.over_limit();
         out_.consume(size);
-        if (was_over && engine_) engine_->on_writable(node_.now());
+        if (!was_over || !engine_) continue;
+        if (node_.stepwise_) {
+            dirty_ = true; // the socket became writable: the turn's end goes on
+        } else {
+            engine_->on_writable(node_.now());
+        }
     }
     return all;
 }
@@ -50,13 +59,71 @@ void test_client::disconnect() {
     if (!engine_) return;
     engine_->on_disconnected(node_.now());
     engine_.reset();
-    node_.settle();
+    if (!node_.stepwise_) node_.settle();
+}
+
+void test_client::watch_ticket() {
+    waiting_for_ticket_ = engine_ && engine_->awaiting() > node_.shard(shard_).desk().durable_upto();
+}
+
+void test_client::on_durable() {
+    if (!std::exchange(waiting_for_ticket_, false) || !engine_) return;
+    engine_->on_durable(node_.shard(shard_).desk().durable_upto(), node_.now());
+    watch_ticket();
+}
+
+void test_client::end_of_turn() {
+    dirty_ = false;
+    out_.end_turn();
+    if (!engine_) return;
+    if (engine_->closing()) {
+        engine_->on_disconnected(node_.now());
+        engine_.reset();
+        return;
+    }
+    if (!out_.over_limit()) engine_->on_writable(node_.now());
+    watch_ticket();
+}
+
+// --- the store ---
+
+ticket test_node::gate::submit(shard_index from, storage::batch&& operations, std::vector<storage::load_request>&& loads) {
+    auto& number = submitted_[from.value()];
+    number = ticket{number.value() + 1};
+    waiting_.push_back({.from = from, .operations = std::move(operations), .loads = std::move(loads)});
+    told_(from.value(), number);
+    return number;
+}
+
+void test_node::gate::pass(std::size_t count) {
+    for (; count != 0 && !waiting_.empty(); --count) {
+        auto& s = waiting_.front();
+        (void)behind_.submit(s.from, std::move(s.operations), std::move(s.loads));
+        waiting_.pop_front();
+    }
+}
+
+bool test_node::write(std::size_t batches) {
+    gate_->pass(batches);
+    return store_->run_once();
+}
+
+void test_node::commit() {
+    gate_->pass(std::numeric_limits<std::size_t>::max());
+    while (store_->run_once()) {}
+    if (!stepwise_) settle();
 }
 
 // --- the node ---
 
 test_node::test_node(std::size_t shards, const limits& bounds)
     : bounds_{bounds}, count_{shards}, disk_{std::make_unique<storage::memory_backend>()} {
+    start(1);
+}
+
+test_node::test_node(std::size_t shards, const limits& bounds, std::unique_ptr<storage::backend> disk,
+                     storage::durability level, test_faults faults)
+    : bounds_{bounds}, count_{shards}, stepwise_{true}, level_{level}, faults_{faults}, disk_{std::move(disk)} {
     start(1);
 }
 
@@ -72,37 +139,44 @@ void test_node::start(std::uint64_t next_id) {
     BROKER_ASSERT(disk_->write({&group, 1}, true).has_value());
     inboxes_.clear();
     inboxes_.resize(count_);
+    durable_news_.assign(count_, false);
     std::vector<storage::committer::callback> callbacks;
     for (std::size_t i = 0; i != count_; ++i) {
-        callbacks.emplace_back([this, i](storage::completion&& c) { inboxes_[i].emplace_back(std::move(c)); });
+        callbacks.emplace_back([this, i](storage::completion&& c) { post(count_, i, std::move(c)); });
     }
-    store_ = std::make_unique<storage::committer>(*disk_, storage::durability::sync, std::move(callbacks));
-    commons_ = std::make_unique<commons>(bounds_, *store_, next_id, count_, storage::durability::sync);
+    store_ = std::make_unique<storage::committer>(*disk_, level_, std::move(callbacks));
+    gate_ = std::make_unique<gate>(*store_, count_, [this](std::size_t from, ticket number) {
+        if (faults_.acknowledge_before_write) post(count_, from, storage::completion{.upto = number});
+    });
+    commons_ = std::make_unique<commons>(bounds_, *gate_, next_id, count_, level_);
     for (std::size_t i = 0; i != count_; ++i) {
         shards_.push_back(std::make_unique<shard_core>(shard_index{static_cast<std::uint16_t>(i)}, *commons_));
     }
 }
 
 void test_node::crash_and_recover() {
-    // Engines let go of the dying process; what that writes is never committed.
     for (auto* const c : std::exchange(clients_, {})) {
         c->out_.clear();
-        c->engine_->on_disconnected(now_);
         c->engine_.reset();
     }
     shards_.clear();
     commons_.reset();
+    gate_.reset();
     store_.reset();
     const auto found = storage::recover(*disk_);
     BROKER_ASSERT(found.has_value());
     start(found->next_id);
     commons_->restore(*found);
     for (auto& s : shards_) s->restore(*found, now_);
-    settle();
+    if (!stepwise_) settle();
 }
 
 void test_node::advance(nanoseconds by) {
     const auto until = now_ + by;
+    if (stepwise_) {
+        now_ = until;
+        return;
+    }
     while (now_ < until) {
         auto next = until;
         for (const auto& s : shards_) next = std::min(next, s->next_deadline());
@@ -122,28 +196,76 @@ void test_node::advance(nanoseconds by) {
     }
 }
 
-void test_node::commit() {
-    while (store_->run_once()) {}
-    settle();
+// --- mail ---
+
+void test_node::post(std::size_t from, std::size_t to, mail m) {
+    if (faults_.answer_markers_at_once && std::holds_alternative<marker>(m)) {
+        inboxes_[from].push_front({.from = to, .content = marker_answer{.token = std::get<marker>(m).token}});
+        return;
+    }
+    inboxes_[to].push_back({.from = from, .content = std::move(m)});
+}
+
+void test_node::post_all(std::size_t from, std::size_t to, std::vector<mail>& batch) {
+    for (auto& m : batch) post(from, to, std::move(m));
+    batch.clear();
+}
+
+void test_node::receive(std::size_t i, mail m) {
+    if (shards_[i]->receive(std::move(m), now_)) durable_news_[i] = true;
+}
+
+void test_node::deliver_one(std::size_t i, std::size_t position) {
+    auto& inbox = inboxes_[i];
+    const auto first = std::ranges::find(inbox, inbox[position].from, &letter::from);
+    auto m = std::move(first->content);
+    inbox.erase(first);
+    receive(i, std::move(m));
+}
+
+void test_node::end_turn(std::size_t i) {
+    auto& core = *shards_[i];
+    if (core.next_deadline() <= now_) core.on_deadline(now_);
+    const auto send = [&](std::size_t to, std::vector<mail>& batch) { post_all(i, to, batch); };
+    core.end_turn(now_, send);
+    const auto mine = [&] {
+        auto all = clients_;
+        std::erase_if(all, [&](const test_client* c) { return c->shard_ != i; });
+        return all;
+    }();
+    if (durable_news_[i]) {
+        durable_news_[i] = false;
+        for (auto* const c : mine) c->on_durable();
+    }
+    for (int rounds = 0; rounds != 4; ++rounds) {
+        bool any = false;
+        for (auto* const c : mine) {
+            if (!c->dirty_) continue;
+            any = true;
+            c->end_of_turn();
+        }
+        if (!any) break;
+        core.end_turn(now_, send);
+    }
 }
 
 bool test_node::turn(std::size_t i) {
     auto& core = *shards_[i];
-    auto mail_now = std::exchange(inboxes_[i], {});
-    bool moved = !mail_now.empty();
-    for (auto& m : mail_now) {
-        if (core.receive(std::move(m), now_)) {
-            const auto clients = clients_;
-            for (auto* const c : clients) {
-                if (c->engine_ && c->shard_ == i) c->engine_->on_durable(core.desk().durable_upto(), now_);
-            }
+    auto now_here = std::exchange(inboxes_[i], {});
+    bool moved = !now_here.empty();
+    for (auto& l : now_here) {
+        receive(i, std::move(l.content));
+        if (!durable_news_[i]) continue;
+        durable_news_[i] = false;
+        const auto clients = clients_;
+        for (auto* const c : clients) {
+            if (c->engine_ && c->shard_ == i) c->engine_->on_durable(core.desk().durable_upto(), now_);
         }
     }
     const auto before = core.desk().open_ticket();
     core.end_turn(now_, [&](std::size_t to, std::vector<mail>& batch) {
         moved = true;
-        for (auto& m : batch) inboxes_[to].push_back(std::move(m));
-        batch.clear();
+        post_all(i, to, batch);
     });
     return moved || core.desk().open_ticket() != before;
 }
@@ -156,7 +278,10 @@ void test_node::settle() {
         for (auto* const c : clients) {
             if (!c->closed() && !c->out_.over_limit()) c->engine_->on_writable(now_);
         }
-        if (automatic_) moved |= store_->run_once();
+        if (automatic_) {
+            gate_->pass(std::numeric_limits<std::size_t>::max());
+            moved |= store_->run_once();
+        }
     }
 }
 
