@@ -139,8 +139,15 @@ session::window_queue::iterator session::find(std::uint16_t handle) {
     return std::ranges::find(outstanding_, handle, &outstanding_entry::handle);
 }
 
-bool session::is_outstanding(std::uint16_t handle) const {
-    return std::ranges::find(outstanding_, handle, &outstanding_entry::handle) != outstanding_.end();
+std::optional<qos> session::outstanding_level(std::uint16_t handle) const {
+    const auto it = std::ranges::find(outstanding_, handle, &outstanding_entry::handle);
+    if (it == outstanding_.end()) return std::nullopt;
+    return it->value.level;
+}
+
+bool session::is_released(std::uint16_t handle) const {
+    const auto it = std::ranges::find(outstanding_, handle, &outstanding_entry::handle);
+    return it != outstanding_.end() && it->at == outstanding_entry::phase::released;
 }
 
 bool session::knows(message_id id) const {

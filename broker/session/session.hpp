@@ -85,7 +85,8 @@ public:
     // PUBREC: the receiver has it. The PUBREL may leave after the returned ticket. Nothing if the handle is not
     // outstanding at exactly_once; repeating it is fine.
     [[nodiscard]] std::optional<ticket> received(std::uint16_t handle, time_point now);
-    [[nodiscard]] bool is_outstanding(std::uint16_t handle) const;
+    [[nodiscard]] std::optional<qos> outstanding_level(std::uint16_t handle) const; // nothing: not outstanding
+    [[nodiscard]] bool is_released(std::uint16_t handle) const; // received() was called for it
 
     // The QoS 2 packets the client sent and has not released. `remember` belongs to the turn of the publish it covers,
     // so both reach the disk in one batch. `forget` gives the ticket after which PUBCOMP may leave (nothing: unknown).

@@ -12,8 +12,11 @@ std::unexpected<decode_error> violation(std::string_view what) {
 }
 std::unexpected<decode_error> passed(const property_error& e) { return fail(decode_error{e.reason, e.what}); }
 
-// SUBSCRIBE, UNSUBSCRIBE and PUBREL have 0010, PUBLISH its own flags, all others 0000 [MQTT-2.1.3-1].
-bool flags_valid(packet_type type, std::uint8_t flags) {
+// PUBLISH has its own flags, PUBREL, SUBSCRIBE and UNSUBSCRIBE have 0010 [MQTT-3.6.1-1, MQTT-3.8.1-1, MQTT-3.10.1-1], all
+// others 0000 [MQTT-2.1.3-1, MQTT-3.14.1-1, MQTT-3.15.1-1]. 3.1 has DUP and QoS in some headers and says of the others
+// that they are not used.
+bool flags_valid(packet_type type, std::uint8_t flags, protocol_level level) {
+    if (level == protocol_level::v3_1) return true;
     switch (type) {
     case packet_type::publish: return true;
     case packet_type::pubrel:
@@ -23,22 +26,69 @@ bool flags_valid(packet_type type, std::uint8_t flags) {
     }
 }
 
+// The reason codes each acknowledgement has [MQTT-3.4.2-1, MQTT-3.5.2-1, MQTT-3.6.2-1, MQTT-3.7.2-1].
+bool reason_valid(packet_type type, reason_code reason) {
+    switch (reason) {
+    case reason_code::success: return true;
+    case reason_code::packet_identifier_not_found: return type == packet_type::pubrel || type == packet_type::pubcomp;
+    case reason_code::no_matching_subscribers:
+    case reason_code::unspecified_error:
+    case reason_code::implementation_specific_error:
+    case reason_code::not_authorized:
+    case reason_code::topic_name_invalid:
+    case reason_code::packet_identifier_in_use:
+    case reason_code::quota_exceeded:
+    case reason_code::payload_format_invalid: return type == packet_type::puback || type == packet_type::pubrec;
+    default: return false;
+    }
+}
+
+// The reason codes a client may end with [MQTT-3.14.2-1].
+bool reason_of_a_client(reason_code reason) {
+    switch (reason) {
+    case reason_code::success:
+    case reason_code::disconnect_with_will:
+    case reason_code::unspecified_error:
+    case reason_code::malformed_packet:
+    case reason_code::protocol_error:
+    case reason_code::implementation_specific_error:
+    case reason_code::topic_name_invalid:
+    case reason_code::receive_maximum_exceeded:
+    case reason_code::topic_alias_invalid:
+    case reason_code::packet_too_large:
+    case reason_code::message_rate_too_high:
+    case reason_code::quota_exceeded:
+    case reason_code::administrative_action:
+    case reason_code::payload_format_invalid: return true;
+    default: return false;
+    }
+}
+
 } // namespace
 
-decoded<std::optional<fixed_header>> decode_fixed_header(byte_view bytes) {
+decoded<std::optional<fixed_header>> decode_fixed_header(byte_view bytes, protocol_level level) {
     if (bytes.empty()) return std::nullopt;
     fixed_header h{.type = static_cast<packet_type>(bytes[0] >> 4), .flags = static_cast<std::uint8_t>(bytes[0] & 0x0F)};
     if (bytes[0] >> 4 == 0) return malformed("§2.1.2: packet type 0");
-    if (!flags_valid(h.type, h.flags)) return malformed("[MQTT-2.1.3-1] reserved flags");
+    if (!flags_valid(h.type, h.flags, level)) return malformed("[MQTT-2.1.3-1] reserved flags");
     for (std::size_t i = 1; i != 5; ++i) {
         if (i == bytes.size()) return std::nullopt;
         h.remaining |= static_cast<std::size_t>(bytes[i] & 0x7F) << (7 * (i - 1));
         if ((bytes[i] & 0x80) == 0) {
             h.header_size = i + 1;
+            h.minimal = i == 1 || bytes[i] != 0;
             return h;
         }
     }
     return malformed("[MQTT-1.5.5-1] remaining length over four bytes");
+}
+
+protocol_level level_to_answer(byte_view connect_body) {
+    byte_reader in{connect_body};
+    const auto name = in.text16();
+    const auto level = in.u8();
+    // Levels with the highest bit are those of bridges that fall back to 3.1.1 when they are told 0x01.
+    return name == "MQTT" && level >= 5 && level < 0x80 ? protocol_level::v5 : protocol_level::v3_1_1;
 }
 
 decoded<connect> decode_connect(byte_reader in) {
@@ -61,7 +111,7 @@ decoded<connect> decode_connect(byte_reader in) {
     const auto will_level = static_cast<std::uint8_t>(flags >> 3 & 3);
     const bool will_retain = (flags & 0x20) != 0;
     if (will_level == 3 || (!has_will && (will_level != 0 || will_retain))) {
-        return malformed("[MQTT-3.1.2-11..14] will flags");
+        return malformed("[MQTT-3.1.2-11, MQTT-3.1.2-12, MQTT-3.1.2-13] will flags");
     }
     if (c.level != protocol_level::v5 && (flags & 0x40) != 0 && (flags & 0x80) == 0) {
         return malformed("[MQTT3-3.1.2-22] password without user name");
@@ -70,6 +120,9 @@ decoded<connect> decode_connect(byte_reader in) {
         auto with = read_properties(in, property_place::connect);
         if (!with) return passed(with.error());
         c.with = *with;
+        if (c.with.authentication_data && !c.with.authentication_method) {
+            return violation("§3.1.2.11.10: authentication data without a method");
+        }
     }
     c.client_id = read_utf8(in);
     if (has_will) {
@@ -83,8 +136,12 @@ decoded<connect> decode_connect(byte_reader in) {
         w.payload = as_bytes(in.text16());
         c.will = w;
     }
-    if ((flags & 0x80) != 0) c.user = read_utf8(in);
-    if ((flags & 0x40) != 0) c.password = as_bytes(in.text16());
+    // In 3.1 the remaining length decides whether what the flags announce is there.
+    const auto present = [&](std::uint8_t flag) {
+        return (flags & flag) != 0 && !(c.level == protocol_level::v3_1 && in.empty());
+    };
+    if (present(0x80)) c.user = read_utf8(in);
+    if (present(0x40)) c.password = as_bytes(in.text16());
     if (!in.finished()) return malformed("§3.1.3: CONNECT payload");
     return c;
 }
@@ -92,7 +149,7 @@ decoded<connect> decode_connect(byte_reader in) {
 decoded<publish> decode_publish(byte_reader in, std::uint8_t flags, protocol_level level) {
     publish p{.level = static_cast<qos>(flags >> 1 & 3), .retain = (flags & 1) != 0, .dup = (flags & 8) != 0};
     if ((flags >> 1 & 3) == 3) return malformed("[MQTT-3.3.1-4] QoS 3");
-    if (p.dup && p.level == qos::at_most_once) return malformed("[MQTT-3.3.1-2] DUP with QoS 0");
+    if (p.dup && p.level == qos::at_most_once && level != protocol_level::v3_1) return malformed("[MQTT-3.3.1-2] DUP with QoS 0");
     p.topic = read_utf8(in);
     if (p.level != qos::at_most_once) {
         p.id = packet_id{in.u16()};
@@ -108,10 +165,10 @@ decoded<publish> decode_publish(byte_reader in, std::uint8_t flags, protocol_lev
     return p;
 }
 
-decoded<ack> decode_ack(byte_reader in, packet_type, protocol_level level) {
+decoded<ack> decode_ack(byte_reader in, packet_type type, protocol_level level) {
     ack a{.id = packet_id{in.u16()}};
     if (in.failed()) return malformed("§3.4: acknowledgement is too short");
-    if (a.id == packet_id{}) return violation("[MQTT-2.2.1-3] packet identifier 0");
+    if (a.id == packet_id{}) return violation("[MQTT-2.2.1-5] packet identifier 0");
     if (level == protocol_level::v5 && !in.empty()) {
         a.reason = static_cast<reason_code>(in.u8());
         if (!in.empty()) {
@@ -120,6 +177,7 @@ decoded<ack> decode_ack(byte_reader in, packet_type, protocol_level level) {
         }
     }
     if (!in.finished()) return malformed("§3.4: bytes behind an acknowledgement");
+    if (!reason_valid(type, a.reason)) return violation("§2.4: a reason code that this acknowledgement does not have");
     return a;
 }
 
@@ -176,6 +234,7 @@ decoded<disconnect> decode_disconnect(byte_reader in, protocol_level level) {
         }
     }
     if (!in.finished()) return malformed("§3.14: bytes behind DISCONNECT");
+    if (!reason_of_a_client(d.reason)) return violation("[MQTT-3.14.2-1] a reason code that clients do not have");
     return d;
 }
 

@@ -34,7 +34,7 @@ void engine::on_bytes(byte_view input, time_point now) {
 std::size_t engine::process(byte_view bytes, time_point now) {
     std::size_t used = 0;
     while (!closing_ && !paused()) {
-        const auto header = decode_fixed_header(bytes.subspan(used));
+        const auto header = decode_fixed_header(bytes.subspan(used), level_);
         if (!header) {
             fail_with(header.error().reason, header.error().what);
             break;
@@ -46,6 +46,10 @@ std::size_t engine::process(byte_view bytes, time_point now) {
             phase_ == phase::waiting ? with_.bounds.connect_bytes_max : with_.bounds.max_message_bytes;
         if (h.packet_size() > size_max) {
             fail_with(reason_code::packet_too_large, "packet larger than the limit");
+            break;
+        }
+        if (v5() && !h.minimal) {
+            fail_with(reason_code::malformed_packet, "[MQTT-1.5.5-1] remaining length is not in its shortest form");
             break;
         }
         if (bytes.size() - used < h.packet_size()) break;
@@ -67,15 +71,15 @@ void engine::dispatch(const fixed_header& h, byte_view body, time_point now) {
             return fail_with(reason_code::protocol_error, "[MQTT-3.1.0-1] the first packet must be CONNECT");
         }
         auto decoded = decode_connect(in);
-        if (!decoded) {
-            const auto& e = decoded.error();
-            if (e.reason == reason_code::unsupported_protocol_version) {
-                if (body.size() > 6 && body[6] >= 5) level_ = protocol_level::v5;
-                return refuse_connect(0x01, e.reason, e.what);
-            }
-            return fail_with(e.reason, e.what);
+        if (decoded && decoded->level == protocol_level::v5 && !h.minimal) {
+            decoded = fail(decode_error{.what = "[MQTT-1.5.5-1] remaining length is not in its shortest form"});
         }
-        return on_connect(*decoded, now);
+        if (decoded) return on_connect(*decoded, now);
+        const auto& e = decoded.error();
+        level_ = level_to_answer(body);
+        // Version 5 is told what is wrong [MQTT-3.1.4-1]; 3.x only that its level is unknown [MQTT3-3.1.2-2].
+        if (v5() || e.reason == reason_code::unsupported_protocol_version) return refuse_connect(0x01, e.reason, e.what);
+        return fail_with(e.reason, e.what);
     }
     switch (h.type) {
     case packet_type::publish: return handle(decode_publish(in, h.flags, level_), &engine::on_publish);

@@ -53,6 +53,7 @@ private:
     void on_pubrec(const ack& a, time_point now);
     void on_pubrel(const ack& a, time_point now);
     void on_pubcomp(const ack& a, time_point now);
+    void out_of_order();
     void on_subscribe(const subscribe& s, time_point now);
     void on_unsubscribe(const unsubscribe& u, time_point now);
     void on_disconnect(const disconnect& d, time_point now);

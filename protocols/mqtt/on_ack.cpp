@@ -9,13 +9,18 @@ bool is_error(reason_code reason) { return static_cast<std::uint8_t>(reason) >= 
 
 } // namespace
 
+void engine::out_of_order() { fail_with(reason_code::protocol_error, "§4.3: an acknowledgement of the wrong kind"); }
+
 void engine::on_puback(const ack& a, time_point now) {
+    // A QoS 2 delivery stays unacknowledged until PUBREC [MQTT-4.3.3-3].
+    if (session_->outstanding_level(a.id.value()) == qos::exactly_once) return out_of_order();
     // An error is a NACK: the receiver does not want it. Unknown identifiers are ignored: the PUBACK may have crossed a
     // reconnect.
     (void)session_->settle(a.id.value(), is_error(a.reason) ? settlement::reject : settlement::accepted, now);
 }
 
 void engine::on_pubrec(const ack& a, time_point now) {
+    if (session_->outstanding_level(a.id.value()) == qos::at_least_once) return out_of_order(); // [MQTT-4.3.2-3]
     if (is_error(a.reason)) { // [MQTT-4.3.3-4]: the identifier is free again, no PUBREL
         (void)session_->settle(a.id.value(), settlement::reject, now);
         return;
@@ -32,6 +37,8 @@ void engine::on_pubrel(const ack& a, time_point) {
 }
 
 void engine::on_pubcomp(const ack& a, time_point now) {
+    // Only a PUBREL is answered by PUBCOMP [MQTT-4.3.3-5].
+    if (session_->outstanding_level(a.id.value()) && !session_->is_released(a.id.value())) return out_of_order();
     (void)session_->settle(a.id.value(), settlement::accepted, now);
 }
 

@@ -45,9 +45,15 @@ void engine::on_connect(const connect& c, time_point now) {
     if (c.with.authentication_method) {
         return refuse_connect(0x05, reason_code::bad_authentication_method, "§4.12: no authentication method is offered");
     }
-    if (c.will && (!is_topic_name(c.will->topic, bounds) ||
-                   (c.will->topic.starts_with('$') && !queue_name(c.will->topic)))) {
-        return refuse_connect(0x05, reason_code::topic_name_invalid, "§3.1.3.3: will topic");
+    if (c.will && !is_topic_name(c.will->topic, bounds)) {
+        if (!v5()) return fail_with(reason_code::topic_name_invalid, "§4.7: will topic"); // no code says so [MQTT3-3.2.2-6]
+        return refuse_connect(0, reason_code::topic_name_invalid, "§4.7: will topic");
+    }
+    if (c.will && c.will->topic.starts_with('$') && !queue_name(c.will->topic)) {
+        return refuse_connect(0x05, reason_code::topic_name_invalid, "§4.7.2: will topic of the server");
+    }
+    if (c.will && c.will->with.response_topic && !is_topic_name(*c.will->with.response_topic, bounds)) {
+        return refuse_connect(0, reason_code::protocol_error, "[MQTT-3.3.2-14] response topic of the will");
     }
     if (c.client_id.empty()) {
         if (!v5() && (!c.clean || c.level == protocol_level::v3_1)) { // [MQTT3-3.1.3-8]

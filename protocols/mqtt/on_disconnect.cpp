@@ -11,7 +11,7 @@ void engine::on_disconnect(const disconnect& d, time_point) {
         }
         session_->set_expiry(seconds{expiry}, expiry != 0xFFFF'FFFF);
     }
-    clean_end_ = d.reason != reason_code::disconnect_with_will; // [MQTT-3.14.4-3]
+    clean_end_ = d.reason == reason_code::success; // [MQTT-3.14.4-3]; every other reason publishes the will
     closing_ = close_reason{.cause = close_cause::normal};
     held_.clear();
     with_.out.touch();

@@ -15,7 +15,10 @@ void engine::on_subscribe(const subscribe& s, time_point now) {
     ticket at;
     for (const auto& item : s.items) {
         const auto code = [&](reason_code v5_code) {
-            codes.push_back(v5() ? static_cast<std::uint8_t>(v5_code) : 0x80); // §3.9.3
+            if (level_ == protocol_level::v3_1) { // has no word for a refusal: a granted level is all it can read
+                return codes.push_back(static_cast<std::uint8_t>(item.options.maximum_qos));
+            }
+            codes.push_back(v5() ? static_cast<std::uint8_t>(v5_code) : 0x80); // [MQTT3-3.9.3-2]
         };
         const auto filter = topic_filter::parse(item.filter, with_.bounds);
         if (!filter) {

@@ -20,13 +20,14 @@ constexpr unsigned everywhere = ~0U;
 struct rule {
     kind type = kind::unknown;
     unsigned places = 0;      // of packets a client sends (MQTT 5 table 2-4)
+    unsigned servers = 0;     // of packets that may carry it only when a server sends them
     bool passed_on = false;   // kept with the message
 };
 
 constexpr std::array<rule, 0x2B> rules = [] {
     std::array<rule, 0x2B> r{};
     const auto set = [&r](property_id id, kind type, unsigned places, bool passed_on = false) {
-        r[static_cast<std::size_t>(id)] = {type, places, passed_on};
+        r[static_cast<std::size_t>(id)] = {.type = type, .places = places, .passed_on = passed_on};
     };
     set(property_id::payload_format_indicator, kind::byte, in_publish | in_will, true);
     set(property_id::message_expiry_interval, kind::four_bytes, in_publish | in_will);
@@ -46,6 +47,8 @@ constexpr std::array<rule, 0x2B> rules = [] {
     set(property_id::topic_alias, kind::two_bytes, in_publish);
     set(property_id::user_property, kind::pair, everywhere, true);
     set(property_id::maximum_packet_size, kind::four_bytes, in_connect);
+    r[static_cast<std::size_t>(property_id::subscription_identifier)].servers = in_publish; // [MQTT-3.3.4-6]
+    r[static_cast<std::size_t>(property_id::server_reference)] = {.type = kind::utf8, .servers = in_disconnect};
     return r;
 }();
 
@@ -63,7 +66,9 @@ std::uint32_t read_variable_integer(byte_reader& in) {
     for (unsigned shift = 0; shift != 28; shift += 7) {
         const auto byte = in.u8();
         value |= static_cast<std::uint32_t>(byte & 0x7F) << shift;
-        if ((byte & 0x80) == 0) return value;
+        if ((byte & 0x80) != 0) continue;
+        if (byte == 0 && shift != 0) break; // not the shortest form [MQTT-1.5.5-1]
+        return value;
     }
     in.fail();
     return 0;
@@ -86,7 +91,9 @@ result<properties, property_error> read_properties(byte_reader& in, property_pla
         const auto id = block.u8();
         const rule& r = id < rules.size() ? rules[id] : rules[0];
         if (r.type == kind::unknown) return malformed("§2.2.2.2: unknown property");
-        if ((r.places & 1U << static_cast<unsigned>(at)) == 0) return violation("§2.2.2.2: property not allowed here");
+        const auto here = 1U << static_cast<unsigned>(at);
+        if ((r.servers & here) != 0) return violation("§2.2.2.2: a property only servers send here [MQTT-3.3.4-6]");
+        if ((r.places & here) == 0) return malformed("§2.2.2.2: property not valid for this packet");
         if (r.type != kind::pair) {
             if ((seen >> id & 1) != 0) return violation("§2.2.2: property given twice");
             seen |= std::uint64_t{1} << id;
@@ -121,6 +128,7 @@ result<properties, property_error> read_properties(byte_reader& in, property_pla
             break;
         case property_id::session_expiry_interval: found.session_expiry_interval = number; break;
         case property_id::authentication_method: found.authentication_method = text; break;
+        case property_id::authentication_data: found.authentication_data = as_bytes(text); break;
         case property_id::request_problem_information:
         case property_id::request_response_information:
             if (number > 1) return violation("§3.1.2.11: request information is 0 or 1");

@@ -56,6 +56,7 @@ struct properties {
     std::optional<std::uint8_t> payload_format_indicator{};
     std::optional<std::string_view> response_topic{};
     std::optional<std::string_view> authentication_method{};
+    std::optional<byte_view> authentication_data{};
     byte_view raw{};            // the whole block
     bool only_passed_on = true; // the block holds nothing but what is kept with a message (core/properties.hpp)
 };
@@ -65,7 +66,7 @@ struct property_error {
     std::string_view what{};
 };
 
-// A variable byte integer (MQTT 5 §1.5.5); fails the reader when it is longer than four bytes.
+// A variable byte integer (MQTT 5 §1.5.5); fails the reader when it is longer than four bytes, or than it need be.
 [[nodiscard]] std::uint32_t read_variable_integer(byte_reader& in);
 // A UTF-8 string (§1.5.4): valid UTF-8 without U+0000, else the reader fails.
 [[nodiscard]] std::string_view read_utf8(byte_reader& in);

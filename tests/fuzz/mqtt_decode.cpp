@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size == 0) return 0;
     const auto level = static_cast<protocol_level>(3 + data[0] % 3);
     for (byte_view rest{data + 1, size - 1}; !rest.empty();) {
-        const auto head = decode_fixed_header(rest);
+        const auto head = decode_fixed_header(rest, protocol_level::v3_1_1);
         if (!head || !*head) return 0;
         BROKER_ASSERT((*head)->header_size >= 2 && (*head)->header_size <= 5);
         if ((*head)->packet_size() > rest.size()) return 0;

@@ -16,7 +16,7 @@ byte_reader body(const std::string& bytes) { return byte_reader{as_bytes(bytes)}
 TEST_CASE("MQTT 5 §2.1: fixed headers") {
     const auto header = [](const char* digits) {
         const auto bytes = hex(digits);
-        return decode_fixed_header(as_bytes(bytes));
+        return decode_fixed_header(as_bytes(bytes), protocol_level::v5);
     };
     CHECK((*header("c0 00"))->packet_size() == 2);
     CHECK((*header("30 ff ff ff 7f"))->remaining == 268'435'455);
