@@ -133,23 +133,20 @@ result<admin::status, admin_error> admin_node::get_status() {
     s.shards = shards_.size();
     struct share {
         counters count;
-        std::size_t online = 0, offline = 0, queued = 0;
+        std::size_t sessions = 0;
     };
-    auto shares = gather<share>([](shard& on, std::vector<share>& out) {
-        share one{.count = on.core().desk().count()};
-        on.core().sessions().for_each([&](const session& x, time_point) {
-            ++(x.online() ? one.online : one.offline);
-            one.queued += x.waiting() + x.outstanding();
-        });
-        out.push_back(one);
+    const auto shares = gather<share>([](shard& on, std::vector<share>& out) {
+        out.push_back({.count = on.core().desk().count(), .sessions = on.core().sessions().size()});
     });
     if (!shares) return fail(shares.error());
+    std::size_t sessions = 0;
     for (const auto& one : *shares) {
         s.sums.add(one.count);
-        s.sessions_online += one.online;
-        s.sessions_offline += one.offline;
-        s.session_queue_messages += one.queued;
+        sessions += one.sessions;
     }
+    s.sessions_online = s.sums.sessions_online;
+    s.sessions_offline = sessions > s.sessions_online ? sessions - s.sessions_online : 0;
+    s.session_queue_messages = counters::at_least_zero(s.sums.owed_messages);
     s.subscriptions = shared_.trie.subscriptions();
     s.shared_subscriptions = shared_.trie.shared_subscriptions();
     s.retained_messages = shared_.kept.count();
@@ -256,6 +253,9 @@ result<std::size_t, admin_error> admin_node::delete_retained(const std::string& 
 result<bool, admin_error> admin_node::publish(const message_fields& fields) {
     if (!is_topic_name(fields.topic, shared_.bounds)) {
         return fail(admin_error{admin_error::kind::invalid, "not a topic name: " + std::string{fields.topic}});
+    }
+    if (is_server_topic(fields.topic)) {
+        return fail(admin_error{admin_error::kind::invalid, "topics that begin with $ are the server's: " + std::string{fields.topic}});
     }
     auto answer = std::make_shared<std::promise<bool>>();
     auto future = answer->get_future();

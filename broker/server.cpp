@@ -124,6 +124,7 @@ void server::listen() {
                                                     .listeners = addresses_},
                                          all, *commons_, *committer_, clock_);
     admin_ = std::make_unique<admin_listener>(*node_, options_.admin_socket, options_.admin_http);
+    if (options_.sys_interval.count() != 0) sys_ = std::make_unique<sys_publisher>(all, clock_, options_.sys_interval);
     for (const auto& s : shards_) s->start(all);
     node_->set_ready(true);
     std::string where;

@@ -9,6 +9,7 @@
 #include "net/listener.hpp"
 #include "shard/shard.hpp"
 #include "storage/commit_thread.hpp"
+#include "sys_publisher.hpp"
 
 #include <memory>
 #include <vector>
@@ -40,6 +41,7 @@ private:
     std::vector<listener_address> addresses_;
     std::vector<std::unique_ptr<listener_info>> infos_;
     std::vector<std::vector<std::unique_ptr<listener>>> listeners_; // by shard
+    std::unique_ptr<sys_publisher> sys_;
     std::unique_ptr<admin_node> node_;
     std::unique_ptr<admin_listener> admin_;
     std::jthread sweeper_;

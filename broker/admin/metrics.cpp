@@ -106,6 +106,10 @@ response metrics(node& on, const request&) {
         const std::vector<label> by{{"protocol", protocol_names[p]}};
         c.value("broker_connections", "Open connections.", gauge, n(s->sums.connections[p]), by);
         c.value("broker_connections_opened_total", "Connections opened.", counter, n(s->sums.connections_opened[p]), by);
+        c.value("broker_clients", "Clients whose CONNECT was accepted.", gauge, n(counters::at_least_zero(s->sums.clients[p])), by);
+        c.value("broker_connects_received_total", "CONNECT packets and frames.", counter, n(s->sums.connects_received[p]), by);
+        c.value("broker_packets_received_total", "MQTT packets, STOMP frames.", counter, n(s->sums.packets_received[p]), by);
+        c.value("broker_packets_sent_total", "MQTT packets, STOMP frames.", counter, n(s->sums.packets_sent[p]), by);
         for (std::size_t r = 0; r != s->sums.connections_closed[p].size(); ++r) {
             if (s->sums.connections_closed[p][r] == 0) continue;
             c.value("broker_connections_closed_total", "Connections closed, by reason.", counter,
@@ -122,6 +126,7 @@ response metrics(node& on, const request&) {
         c.value("broker_message_bytes_total", "Payload bytes.", counter, n(s->sums.message_bytes_sent[p]),
                 {{"direction", "out"}, {"protocol", protocol_names[p]}});
     }
+    c.value("broker_sockets_opened_total", "Sockets accepted.", counter, n(s->sums.sockets_opened));
     for (std::size_t r = 0; r != s->sums.connect_rejected.size(); ++r) {
         if (s->sums.connect_rejected[r] == 0) continue;
         c.value("broker_connect_rejected_total", "Refused connections.", counter, n(s->sums.connect_rejected[r]),
@@ -136,6 +141,7 @@ response metrics(node& on, const request&) {
     c.value("broker_network_bytes_total", "Bytes on sockets.", counter, n(s->sums.network_bytes_sent), {{"direction", "out"}});
     c.value("broker_sessions", "Sessions.", gauge, n(s->sessions_online), {{"state", "connected"}});
     c.value("broker_sessions", "Sessions.", gauge, n(s->sessions_offline), {{"state", "offline"}});
+    c.value("broker_sessions_expired_total", "Sessions that ended by expiry.", counter, n(s->sums.sessions_expired));
     c.value("broker_subscriptions", "Subscriptions.", gauge, n(s->subscriptions), {{"kind", "plain"}});
     c.value("broker_subscriptions", "Subscriptions.", gauge, n(s->shared_subscriptions), {{"kind", "shared"}});
     c.value("broker_retained_messages", "Retained messages.", gauge, n(s->retained_messages));

@@ -18,6 +18,7 @@ std::vector<option> option_table(options& o) {
         {"log.format", choice_value{&o.log_format, "auto|text|json"}, "auto: text on a terminal, JSON otherwise."},
         {"admin.socket", &o.admin_socket, "Unix socket for brokerctl; empty: DATA_DIR/admin.sock."},
         {"admin.http", &o.admin_http, "HOST:PORT of /healthz, /readyz and /metrics, or off."},
+        {"sys.interval", &o.sys_interval, "Time between updates of the $SYS topics; 0s: there are none."},
         {"limits.max_connections", count(b.max_connections), "Open connections; more are closed at once."},
         {"limits.max_sessions", count(b.max_sessions), "Sessions, connected or not, STOMP subscriptions included."},
         {"limits.max_queues", count(b.max_queues), "Queues."},

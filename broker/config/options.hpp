@@ -28,6 +28,7 @@ struct options {
     std::string log_format = "auto"; // text on a terminal, JSON otherwise
     std::string admin_socket{};      // empty: DATA_DIR/admin.sock
     std::string admin_http = "off";  // HOST:PORT
+    seconds sys_interval{10};        // 0: no $SYS topics
     std::vector<listener> listeners{};
     limits bounds{};
 };

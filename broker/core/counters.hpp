@@ -18,6 +18,11 @@ struct counters {
 
     std::array<count, protocol_kinds> connections{}; // gauge: open now
     std::array<count, protocol_kinds> connections_opened{};
+    std::array<count, protocol_kinds> clients{};           // gauge: of these, CONNECT was accepted
+    std::array<count, protocol_kinds> connects_received{}; // CONNECT packets and frames
+    std::array<count, protocol_kinds> packets_received{};  // MQTT control packets, STOMP frames
+    std::array<count, protocol_kinds> packets_sent{};
+    count sockets_opened = 0; // accepted, whatever came of it
     std::array<std::array<count, 17>, protocol_kinds> connections_closed{}; // by close_cause
     std::array<count, 17> connect_rejected{};                               // by close_cause
     count ws_handshake_failed = 0;
@@ -29,6 +34,15 @@ struct counters {
     count network_bytes_received = 0;
     count network_bytes_sent = 0;
     count slow_consumers = 0; // gauge: connections whose outbox is over its limit
+    count sessions_online = 0; // gauge
+    count sessions_expired = 0;
+    // Gauges of what sessions are owed, sent and unacknowledged included. A session takes its share along when it moves:
+    // one shard's number may wrap below zero, the sum is right.
+    count owed_messages = 0;
+    count owed_bytes = 0; // of the waiting ones
+
+    // Gauges read from the shards at slightly different moments may add up to less than nothing.
+    [[nodiscard]] static count at_least_zero(count sum) { return static_cast<std::int64_t>(sum) < 0 ? 0 : sum; }
 
     void add(const counters& other); // for sums over shards
     void drop(drop_reason reason, count n = 1) { messages_dropped[static_cast<std::size_t>(reason)] += n; }

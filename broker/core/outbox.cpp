@@ -47,6 +47,7 @@ std::uint8_t* outbox::room(std::size_t size) {
 }
 
 std::uint8_t* outbox::append(std::size_t size, frame_kind kind) {
+    ++packets_;
     if (header_ == nullptr) return room(size);
     std::uint8_t header[16];
     const auto header_size = header_(header, kind, size);
@@ -70,6 +71,7 @@ void outbox::append(byte_view head, const message_ptr& owner, byte_view tail, fr
         copy(copy(copy(append(size, kind), head), payload), tail);
         return;
     }
+    ++packets_;
     std::uint8_t header[16];
     const auto header_size = header_ == nullptr ? 0 : header_(header, kind, size);
     copy(copy(room(header_size + head.size()), {header, header_size}), head);

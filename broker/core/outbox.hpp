@@ -7,6 +7,7 @@
 #include "core/message.hpp"
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace broker {
@@ -71,6 +72,7 @@ public:
     // --- the transport's side ---
 
     void end_turn() { touched_ = false; } // the listener wants to be told again
+    [[nodiscard]] std::uint32_t take_packets() { return std::exchange(packets_, 0); } // appended since the last call
 
     void append_raw(byte_view bytes); // no frame header: handshake answers, control frames
 
@@ -99,6 +101,7 @@ private:
     block_pool& pool_;
     outbox_listener* listener_ = nullptr;
     bool touched_ = false;
+    std::uint32_t packets_ = 0;
     frame_header header_ = nullptr;
     std::vector<segment> segments_;
     std::size_t first_ = 0; // segments before it are sent

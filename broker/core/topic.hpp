@@ -15,6 +15,9 @@ inline constexpr std::string_view queue_prefix = "$queue/";
 // Non-empty, valid UTF-8, no U+0000, no wildcard characters, within the limits [MQTT-4.7.1-1, MQTT-4.7.3-1..3].
 [[nodiscard]] bool is_topic_name(std::string_view name, const limits& bounds);
 
+// Names that begin with '$' are the server's (§4.7.2), except queues.
+[[nodiscard]] bool is_server_topic(std::string_view name);
+
 // The queue's name when `name` is "$queue/NAME".
 [[nodiscard]] std::optional<std::string_view> queue_name(std::string_view topic_name);
 

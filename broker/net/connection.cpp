@@ -130,6 +130,7 @@ private:
     void finish_writing();
     void vanish(const close_reason& why);
     void disconnect_engine();
+    void count_packets();
     void watch_ticket();
     void watch_deadline();
     [[nodiscard]] time_point next_deadline() const;
@@ -303,6 +304,7 @@ void connection::on_close(std::uint16_t code, std::string_view) {
 
 void connection::end_of_turn(time_point now) {
     out_.end_turn();
+    count_packets();
     if (phase_ == phase::gone) return;
     if (engine_ && phase_ == phase::open) {
         if (const auto& reason = engine_->closing()) {
@@ -405,8 +407,14 @@ void connection::vanish(const close_reason& why) {
     shard_.remove(*this);
 }
 
+void connection::count_packets() {
+    if (!engine_) return;
+    shard_.core().desk().count().packets_sent[static_cast<std::size_t>(engine_->kind())] += out_.take_packets();
+}
+
 void connection::disconnect_engine() {
     if (!engine_) return;
+    count_packets();
     auto& count = shard_.core().desk().count();
     const auto kind = static_cast<std::size_t>(engine_->kind());
     --count.connections[kind];
@@ -491,6 +499,7 @@ connection_summary connection::summary() const {
 connection_summary summary(const shard_connection& c) { return static_cast<const connection&>(c).summary(); }
 
 void open_connection(shard& on, tcp::socket socket, const listener_info& from, connection_environment& environment) {
+    ++on.core().desk().count().sockets_opened;
     if (environment.open.fetch_add(1, std::memory_order_relaxed) >= on.bounds().max_connections) {
         environment.open.fetch_sub(1, std::memory_order_relaxed);
         ++on.core().desk().count().connect_rejected[static_cast<std::size_t>(close_cause::overload)];

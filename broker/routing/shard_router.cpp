@@ -9,9 +9,10 @@ namespace broker {
 
 using storage::column;
 
-shard_router::shard_router(shard_desk& desk, topic_trie& trie, retained& kept, shard_sessions& sessions,
-                           queue_table& queues)
-    : desk_{desk}, trie_{trie}, retained_{kept}, sessions_{sessions}, queues_{queues}, per_shard_(desk.shards()) {}
+shard_router::shard_router(shard_desk& desk, topic_trie& trie, retained& kept, server_topics& own,
+                           shard_sessions& sessions, queue_table& queues)
+    : desk_{desk}, trie_{trie}, retained_{kept}, own_{own}, sessions_{sessions}, queues_{queues},
+      per_shard_(desk.shards()) {}
 
 // --- publish ---
 
@@ -27,7 +28,32 @@ routed shard_router::publish(message_ptr m, time_point now) {
         if (const auto refused = keep(m); refused != refusal::none) return {.refused = refused};
     }
     if (stored != 0) put_entries(m, stored);
+    hand_out(m, stored, now);
+    routed done{.matched = !targets_.empty()};
+    if (stored != 0 || m->retain()) {
+        desk_.require(m->persistent());
+        done.durable_at = desk_.open_ticket();
+    }
+    if (!done.matched) desk_.count().drop(drop_reason::no_subscriber);
+    return done;
+}
 
+void shard_router::announce(message_ptr m, time_point now) {
+    m->assign_id(message_id{desk_.next_id()});
+    own_.set(m);
+    matched_.clear();
+    trie_.match(shard_index{desk_.self()}, m->topic(), matched_);
+    auto stored = choose_receivers(*m); // of QoS 0 only for receivers that acknowledge all
+    if (desk_.store_failed()) stored -= std::erase_if(targets_, [](const target& t) { return t.stored; });
+    if (stored != 0) {
+        put_entries(m, stored);
+        desk_.require(false);
+    }
+    hand_out(m, stored, now);
+}
+
+// targets_ get the message: those of this shard at once, those of each other shard with one mail.
+void shard_router::hand_out(const message_ptr& m, std::size_t stored, time_point now) {
     const bool shared_record = stored > 1;
     for (const auto& t : targets_) {
         const bool retain = t.options.retain_as_published && m->retain(); // [MQTT-3.3.1-12, -13]
@@ -60,13 +86,6 @@ routed shard_router::publish(message_ptr m, time_point now) {
         per_shard_[to].message = m;
         desk_.send(static_cast<std::uint16_t>(to), std::exchange(per_shard_[to], {}));
     }
-    routed done{.matched = !targets_.empty()};
-    if (stored != 0 || m->retain()) {
-        desk_.require(m->persistent());
-        done.durable_at = desk_.open_ticket();
-    }
-    if (!done.matched) desk_.count().drop(drop_reason::no_subscriber);
-    return done;
 }
 
 // Fills targets_ and returns how many of them are stored.
@@ -245,6 +264,7 @@ void shard_router::send_retained(session& s, const topic_filter& filter, const s
                                  time_point now) {
     std::vector<message_ptr> found;
     retained_.match(filter.pattern(), now, found);
+    own_.match(filter.pattern(), found);
     for (auto& m : found) {
         entry e{.message = std::move(m), .retain = true};
         e.level = options.level_for(e.message->level());

@@ -4,6 +4,7 @@
 #include "routing/desk.hpp"
 #include "routing/retained.hpp"
 #include "routing/router.hpp"
+#include "routing/server_topics.hpp"
 #include "routing/topic_trie.hpp"
 #include "session/shard_sessions.hpp"
 
@@ -11,7 +12,8 @@ namespace broker {
 
 class shard_router final : public router {
 public:
-    shard_router(shard_desk& desk, topic_trie& trie, retained& kept, shard_sessions& sessions, queue_table& queues);
+    shard_router(shard_desk& desk, topic_trie& trie, retained& kept, server_topics& own, shard_sessions& sessions,
+                 queue_table& queues);
 
     [[nodiscard]] routed publish(message_ptr m, time_point now) override;
     [[nodiscard]] subscribed subscribe(session& s, const topic_filter& filter, const subscription_options& options,
@@ -19,6 +21,9 @@ public:
     [[nodiscard]] unsubscribed unsubscribe(session& s, const topic_filter& filter, time_point now) override;
     void send_retained(session& s, const topic_filter& filter, const subscription_options& options,
                        time_point now) override;
+    // The server's own publication ("$SYS/..."): subscribers get it, later ones its latest value like a retained message.
+    // It is not stored, and nobody is told when nobody is there.
+    void announce(message_ptr m, time_point now);
     [[nodiscard]] ticket durable_upto() const override { return desk_.durable_upto(); }
     [[nodiscard]] counters& count() override { return desk_.count(); }
 
@@ -29,6 +34,7 @@ private:
     void merge_overlapping();
     std::size_t choose_receivers(const message& m);
     void put_entries(const message_ptr& m, std::size_t stored);
+    void hand_out(const message_ptr& m, std::size_t stored, time_point now);
 
     // One match, seen as a receiver of this publication.
     struct target {
@@ -44,6 +50,7 @@ private:
     shard_desk& desk_;
     topic_trie& trie_;
     retained& retained_;
+    server_topics& own_;
     shard_sessions& sessions_;
     queue_table& queues_;
     // Scratch, kept for its capacity.

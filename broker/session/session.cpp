@@ -22,6 +22,12 @@ session::session(slot& handle, shard_desk& desk)
     : slot_{&handle}, desk_{&desk},
       backlog_{desk.bounds().session_memory_messages_max, desk.bounds().session_memory_bytes_max} {}
 
+void session::count_owed(std::size_t messages, std::size_t bytes) {
+    auto& count = desk_->count();
+    count.owed_messages += messages - std::exchange(counted_messages_, messages);
+    count.owed_bytes += bytes - std::exchange(counted_bytes_, bytes);
+}
+
 // --- entries in ---
 
 void session::enqueue(entry e, time_point now) {
@@ -34,6 +40,7 @@ void session::enqueue(entry e, time_point now) {
                                      .subscription_identifiers = e.identifiers},
                                     now);
     }
+    const change counted{*this};
     if (e.stored && backlog_.announced_late(e.message->id())) return;
     if (ready_for_more()) {
         return hand_over(std::move(e), now);
@@ -61,6 +68,7 @@ void session::drop_oldest() {
 }
 
 void session::take(entry e, time_point now) {
+    const change counted{*this};
     if (!online()) return return_to_queue(e, queue_outcome::returned);
     if (e.message->expired(now)) {
         desk_->count().drop(drop_reason::expired);
@@ -161,6 +169,7 @@ bool session::knows(message_id id) const {
 
 void session::pump(time_point now) {
     if (!online()) return;
+    const change counted{*this};
     // First what an earlier connection had: in its order, with its handles [MQTT-4.4.0-1].
     if (in_flight_ < outstanding_.size()) {
         for (auto& o : outstanding_) {
@@ -194,6 +203,7 @@ void session::pump(time_point now) {
 }
 
 void session::loaded(const storage::loaded_rows& rows, time_point now) {
+    const change counted{*this};
     // A row that cannot be decoded stays on disk for inspection; the others go on.
     const auto damaged = backlog_.finish_load(rows, [this](message_id m) { return knows(m); });
     desk_->count().drop(drop_reason::storage, damaged);
@@ -221,6 +231,7 @@ void session::committed(ticket upto, time_point now) {
 std::optional<ticket> session::settle(std::uint16_t handle, settlement how, time_point now) {
     const auto it = find(handle);
     if (it == outstanding_.end() || it->at == outstanding_entry::phase::committing) return std::nullopt;
+    const change counted{*this};
     auto done = std::move(*it);
     outstanding_.erase(it);
     if (done.at != outstanding_entry::phase::resend && !done.release_again) --in_flight_;
@@ -340,6 +351,7 @@ void session::attach(const attachment& with) {
     will_due_ = never;
     in_flight_ = 0;
     slot_->online.store(true, std::memory_order_relaxed);
+    ++desk_->count().sessions_online;
 }
 
 void session::resume(time_point now) {
@@ -356,6 +368,8 @@ void session::resume(time_point now) {
 }
 
 void session::detach() {
+    const change counted{*this};
+    if (online()) --desk_->count().sessions_online;
     subscriber_ = nullptr;
     slot_->online.store(false, std::memory_order_relaxed);
     // The queues learn by queue_leave that this consumer is gone and take back what it held.

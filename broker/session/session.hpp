@@ -127,6 +127,20 @@ private:
         ticket durable_at{};        // phases committing and released
     };
 
+    // Brings the shard's gauges up to date when it goes out of scope.
+    class change {
+    public:
+        explicit change(session& of) : of_{of} {}
+        change(const change&) = delete;
+        change& operator=(const change&) = delete;
+        ~change() { of_.count_owed(waiting_and_outstanding(of_), of_.backlog_.bytes()); }
+
+    private:
+        static std::size_t waiting_and_outstanding(const session& s) { return s.waiting() + s.outstanding(); }
+        session& of_;
+    };
+    void count_owed(std::size_t messages, std::size_t bytes);
+
     [[nodiscard]] bool ready_for_more() const;
     [[nodiscard]] bool over_limit() const;
     void drop_oldest(); // as far as they are in memory
@@ -165,6 +179,8 @@ private:
     backlog backlog_;
     std::unordered_map<packet_id, ticket> inbound_;
     bool has_queues_ = false; // some subscription is a queue
+    std::size_t counted_messages_ = 0; // what the gauges hold of this session
+    std::size_t counted_bytes_ = 0;
 };
 
 } // namespace broker

@@ -170,6 +170,7 @@ ticket shard_sessions::end(session& s, time_point now) {
     handle.durable.store(false, std::memory_order_relaxed);
     handle.held = nullptr;
     std::erase_if(desk_.waiters(), [&](const auto& w) { return w.who == &handle; });
+    s.count_owed(0, 0);
     held_.erase(s.id());
     after_all_shards([this, &handle](time_point) { freeable_.push_back(&handle); });
     return durable_at;
@@ -410,6 +411,7 @@ void shard_sessions::on_deadline(time_point now) {
         auto& s = *it->second;
         if (s.slot_->owner.load(std::memory_order_acquire) != desk_.self()) continue; // its new owner sees to it
         if (s.ends_at_ <= now) {
+            ++desk_.count().sessions_expired;
             end(s, now);
         } else {
             if (s.will_due_ <= now) publish_will_of(s, false, now);
@@ -449,6 +451,7 @@ void shard_sessions::restore(const storage::recovered_session& from, time_point 
         s.restore_handle(message, record.handle, record.released);
     }
     if (from.has_entries) s.backlog_.assume_stored();
+    const session::change counted{s};
     if (from.will) {
         // Going down with the server counts as losing the connection.
         s.will_ = will{.message = from.will->message, .delay = seconds{from.will->delay_s}};

@@ -29,6 +29,7 @@ struct commons {
     storage::durability level;
     topic_trie trie;
     retained kept;
+    server_topics own;
     session_table sessions;
     queue_table queues;
 };

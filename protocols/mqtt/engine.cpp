@@ -61,6 +61,8 @@ std::size_t engine::process(byte_view bytes, time_point now) {
 }
 
 void engine::dispatch(const fixed_header& h, byte_view body, time_point now) {
+    constexpr auto mine = static_cast<std::size_t>(protocol_kind::mqtt);
+    ++with_.route.count().packets_received[mine];
     const byte_reader in{body};
     const auto handle = [&](auto decoded, auto handler) {
         if (!decoded) return fail_with(decoded.error().reason, decoded.error().what);
@@ -70,6 +72,7 @@ void engine::dispatch(const fixed_header& h, byte_view body, time_point now) {
         if (h.type != packet_type::connect) {
             return fail_with(reason_code::protocol_error, "[MQTT-3.1.0-1] the first packet must be CONNECT");
         }
+        ++with_.route.count().connects_received[mine];
         auto decoded = decode_connect(in);
         if (decoded && decoded->level == protocol_level::v5 && !h.minimal) {
             decoded = fail(decode_error{.what = "[MQTT-1.5.5-1] remaining length is not in its shortest form"});
@@ -201,6 +204,7 @@ void engine::evict(const close_reason& why, time_point now) {
 
 void engine::on_disconnected(time_point now) {
     if (phase_ == phase::claiming) with_.sessions.abandon(*this);
+    if (phase_ == phase::connected) --with_.route.count().clients[static_cast<std::size_t>(protocol_kind::mqtt)];
     if (session_ == nullptr) return;
     // Every end but the client's own DISCONNECT publishes the will [MQTT-3.1.2-8].
     with_.sessions.detach(*session_, !clean_end_, now);

@@ -111,6 +111,7 @@ void engine::on_session(session& claimed, bool present, time_point now) {
 
 void engine::accept(bool present, time_point now) {
     phase_ = phase::connected;
+    ++with_.route.count().clients[static_cast<std::size_t>(protocol_kind::mqtt)];
     connack answer{.session_present = present && level_ != protocol_level::v3_1}; // 3.1 has no such flag
     if (v5()) {
         const auto& bounds = with_.bounds;

@@ -28,7 +28,7 @@ result<std::string, std::string> topic_of(std::string_view destination, const li
     if (wildcard || !is_topic_name(*name, bounds)) {
         return fail(fmt::format("destination {}: not a name to send to (empty, too long or with wildcards)", destination));
     }
-    if (name->starts_with('$') && !queue_name(*name)) {
+    if (is_server_topic(*name)) {
         return fail(fmt::format("destination {}: names that begin with $ are the server's", destination));
     }
     return name;

@@ -73,6 +73,7 @@ void engine::process(byte_view bytes, time_point now) {
 }
 
 void engine::dispatch(const frame& f, time_point now) {
+    ++with_.route.count().packets_received[static_cast<std::size_t>(protocol_kind::stomp)];
     const bool connect = f.command == "CONNECT" || f.command == "STOMP";
     if (!connected_) {
         if (!connect) return fail("protocol_error", "the first frame must be CONNECT or STOMP");
@@ -276,6 +277,7 @@ void engine::on_deadline(time_point now) {
 // --- endings ---
 
 void engine::on_disconnected(time_point now) {
+    if (connected_) --with_.route.count().clients[static_cast<std::size_t>(protocol_kind::stomp)];
     for (const auto& s : subscriptions_) {
         if (claiming_ == s.get()) with_.sessions.abandon(*s);
         if (s->session_ != nullptr) with_.sessions.detach(*s->session_, true, now);

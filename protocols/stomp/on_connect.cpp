@@ -55,6 +55,8 @@ std::optional<heart_beats> parse_heart_beat(std::string_view text) {
 } // namespace
 
 void engine::on_connect(const frame& f, time_point now) {
+    constexpr auto mine = static_cast<std::size_t>(protocol_kind::stomp);
+    ++with_.route.count().connects_received[mine];
     const auto v = negotiate(f.find("accept-version"));
     if (!v) {
         return fail("protocol_error", "no version in common; 1.0, 1.1 and 1.2 are served", f.get("receipt"),
@@ -68,6 +70,7 @@ void engine::on_connect(const frame& f, time_point now) {
     }
     version_ = *v;
     connected_ = true;
+    ++with_.route.count().clients[mine];
     parser_.set_version(version_);
     parser_.set_connected();
     login_ = unpadded(f.get("login"), version_);

@@ -20,7 +20,8 @@ TEST_CASE("every series has HELP and TYPE") {
     const auto text = scrape(node);
     for (const auto* const name :
          {"broker_build_info", "broker_connections", "broker_connections_opened_total", "broker_ws_handshake_failed_total",
-          "broker_sessions", "broker_subscriptions", "broker_retained_messages", "broker_retained_bytes",
+          "broker_sessions", "broker_sessions_expired_total", "broker_clients", "broker_connects_received_total",
+          "broker_packets_received_total", "broker_packets_sent_total", "broker_sockets_opened_total", "broker_subscriptions", "broker_retained_messages", "broker_retained_bytes",
           "broker_messages_received_total", "broker_messages_sent_total", "broker_messages_dropped_total",
           "broker_message_bytes_total", "broker_network_bytes_total", "broker_session_queue_messages", "broker_slow_consumers",
           "broker_store_commit_seconds", "broker_store_fsync_seconds", "broker_store_batch_messages", "broker_store_failed",

@@ -72,3 +72,15 @@ TEST_CASE("the listener hears once per turn") {
     out.touch();
     CHECK(listener.heard == 2);
 }
+
+TEST_CASE("packets are counted, whatever their size; raw bytes are none") {
+    block_pool pool;
+    outbox out{pool, 1000};
+    const std::string large(20'000, 'L');
+    out.append(as_bytes("a"));
+    out.append(as_bytes("<"), make_message({.topic = "t", .payload = as_bytes("small")}), as_bytes(">"));
+    out.append(as_bytes("<"), make_message({.topic = "t", .payload = as_bytes(large)}), as_bytes(">"));
+    out.append_raw(as_bytes("raw"));
+    CHECK(out.take_packets() == 3);
+    CHECK(out.take_packets() == 0);
+}

@@ -195,3 +195,33 @@ TEST_CASE("limits.session.bytes: an offline session keeps the newest that fit") 
     CHECK(kept.back().ends_with("x499"));
     CHECK(kept.front().ends_with("x" + std::to_string(500 - kept.size())));
 }
+
+TEST_CASE("what sessions are owed is counted: waiting, outstanding, moved, ended") {
+    test_node node{2};
+    const auto owed = [&] {
+        counters sums;
+        for (std::size_t i = 0; i != node.shards(); ++i) sums.add(node.shard(i).desk().count());
+        return std::pair{sums.owed_messages, sums.owed_bytes};
+    };
+    test_receiver r;
+    r.claim(node, "r", 0, {.window = 2, .expiry = seconds{100}});
+    r.subscribe(node, "t");
+    for (const auto* const m : {"1", "2", "3"}) publish(node, "t", m);
+    const auto one = make_message({.topic = "t", .payload = as_bytes("1")})->footprint();
+    CHECK(owed() == std::pair<counters::count, counters::count>{3, one});
+    CHECK(r.settle(node, r.handles[0]));
+    CHECK(owed().first == 2);
+    r.leave(node);
+    publish(node, "t", "4");
+    CHECK(owed().first == 3);
+    test_receiver moved; // to the other shard
+    moved.claim(node, "r", 1);
+    CHECK(owed().first == 3);
+    for (int i = 0; i != 3; ++i) CHECK(moved.settle(node, moved.handles[static_cast<std::size_t>(i)]));
+    CHECK(owed() == std::pair<counters::count, counters::count>{0, 0});
+    for (const auto* const m : {"5", "6"}) publish(node, "t", m);
+    CHECK(owed().first == 2);
+    test_receiver clean;
+    clean.claim(node, "r", 0, {.window = 2}, true);
+    CHECK(owed() == std::pair<counters::count, counters::count>{0, 0});
+}
