@@ -110,9 +110,9 @@ decoded<connect> decode_connect(byte_reader in) {
     const bool has_will = (flags & 0x04) != 0;
     const auto will_level = static_cast<std::uint8_t>(flags >> 3 & 3);
     const bool will_retain = (flags & 0x20) != 0;
-    if (will_level == 3 || (!has_will && (will_level != 0 || will_retain))) {
-        return malformed("[MQTT-3.1.2-11, MQTT-3.1.2-12, MQTT-3.1.2-13] will flags");
-    }
+    if (will_level == 3) return malformed("[MQTT-3.1.2-12] will QoS 3"); // [MQTT3-3.1.2-14]
+    if (!has_will && will_level != 0) return malformed("[MQTT-3.1.2-11] will QoS without a will"); // [MQTT3-3.1.2-13]
+    if (!has_will && will_retain) return malformed("[MQTT-3.1.2-13] will retain without a will");  // [MQTT3-3.1.2-15]
     if (c.level != protocol_level::v5 && (flags & 0x40) != 0 && (flags & 0x80) == 0) {
         return malformed("[MQTT3-3.1.2-22] password without user name");
     }
@@ -124,7 +124,9 @@ decoded<connect> decode_connect(byte_reader in) {
             return violation("§3.1.2.11.10: authentication data without a method");
         }
     }
-    c.client_id = read_utf8(in);
+    // In this order, each there exactly when its flag says so [MQTT-3.1.3-1, MQTT-3.1.2-9, MQTT-3.1.2-16, MQTT-3.1.2-17,
+    // MQTT-3.1.2-18, MQTT-3.1.2-19].
+    c.client_id = read_utf8(in); // [MQTT-3.1.3-3, MQTT-3.1.3-4]
     if (has_will) {
         will_part w{.level = static_cast<qos>(will_level), .retain = will_retain};
         if (c.level == protocol_level::v5) {
@@ -132,7 +134,7 @@ decoded<connect> decode_connect(byte_reader in) {
             if (!with) return passed(with.error());
             w.with = *with;
         }
-        w.topic = read_utf8(in);
+        w.topic = read_utf8(in); // [MQTT-3.1.3-11]
         w.payload = as_bytes(in.text16());
         c.will = w;
     }
@@ -140,7 +142,7 @@ decoded<connect> decode_connect(byte_reader in) {
     const auto present = [&](std::uint8_t flag) {
         return (flags & flag) != 0 && !(c.level == protocol_level::v3_1 && in.empty());
     };
-    if (present(0x80)) c.user = read_utf8(in);
+    if (present(0x80)) c.user = read_utf8(in); // [MQTT-3.1.3-12]
     if (present(0x40)) c.password = as_bytes(in.text16());
     if (!in.finished()) return malformed("§3.1.3: CONNECT payload");
     return c;
@@ -150,7 +152,7 @@ decoded<publish> decode_publish(byte_reader in, std::uint8_t flags, protocol_lev
     publish p{.level = static_cast<qos>(flags >> 1 & 3), .retain = (flags & 1) != 0, .dup = (flags & 8) != 0};
     if ((flags >> 1 & 3) == 3) return malformed("[MQTT-3.3.1-4] QoS 3");
     if (p.dup && p.level == qos::at_most_once && level != protocol_level::v3_1) return malformed("[MQTT-3.3.1-2] DUP with QoS 0");
-    p.topic = read_utf8(in);
+    p.topic = read_utf8(in); // [MQTT-3.3.2-1]
     if (p.level != qos::at_most_once) {
         p.id = packet_id{in.u16()};
         if (!in.failed() && p.id == packet_id{}) return violation("[MQTT-2.2.1-3] packet identifier 0");
@@ -191,7 +193,7 @@ decoded<subscribe> decode_subscribe(byte_reader in, protocol_level level) {
     }
     if (in.empty()) return violation("[MQTT-3.8.3-2] SUBSCRIBE without a topic filter");
     while (!in.empty()) {
-        subscribe::item item{.filter = read_utf8(in)};
+        subscribe::item item{.filter = read_utf8(in)}; // [MQTT-3.8.3-1]
         const auto bits = in.u8();
         if (in.failed()) return malformed("§3.8.3: malformed SUBSCRIBE payload");
         if ((bits & 3) == 3) return violation("[MQTT-3.8.3-4] QoS 3");
@@ -218,7 +220,7 @@ decoded<unsubscribe> decode_unsubscribe(byte_reader in, protocol_level level) {
         if (!with) return passed(with.error());
     }
     if (in.empty()) return violation("[MQTT-3.10.3-2] UNSUBSCRIBE without a topic filter");
-    while (!in.empty()) u.filters.push_back(read_utf8(in));
+    while (!in.empty()) u.filters.push_back(read_utf8(in)); // [MQTT-3.10.3-1]
     if (in.failed()) return malformed("§3.10.3: malformed UNSUBSCRIBE payload");
     return u;
 }
@@ -236,6 +238,24 @@ decoded<disconnect> decode_disconnect(byte_reader in, protocol_level level) {
     if (!in.finished()) return malformed("§3.14: bytes behind DISCONNECT");
     if (!reason_of_a_client(d.reason)) return violation("[MQTT-3.14.2-1] a reason code that clients do not have");
     return d;
+}
+
+decoded<auth> decode_auth(byte_reader in) {
+    auth a;
+    if (!in.empty()) { // §3.15.2.1: nothing at all stands for success without properties
+        a.reason = static_cast<reason_code>(in.u8());
+        if (!in.empty()) {
+            auto with = read_properties(in, property_place::auth);
+            if (!with) return passed(with.error());
+            a.with = *with;
+        }
+    }
+    if (!in.finished()) return malformed("§3.15: bytes behind AUTH");
+    if (a.reason != reason_code::continue_authentication && a.reason != reason_code::re_authenticate) {
+        return violation("[MQTT-3.15.2-1] a reason code that clients do not have");
+    }
+    if (!a.with.authentication_method) return violation("§3.15.2.2.2: AUTH without an authentication method");
+    return a;
 }
 
 } // namespace broker::mqtt

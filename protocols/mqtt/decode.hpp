@@ -30,5 +30,6 @@ struct fixed_header {
 [[nodiscard]] decoded<subscribe> decode_subscribe(byte_reader in, protocol_level level);
 [[nodiscard]] decoded<unsubscribe> decode_unsubscribe(byte_reader in, protocol_level level);
 [[nodiscard]] decoded<disconnect> decode_disconnect(byte_reader in, protocol_level level);
+[[nodiscard]] decoded<auth> decode_auth(byte_reader in); // version 5
 
 } // namespace broker::mqtt

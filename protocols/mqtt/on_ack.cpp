@@ -3,12 +3,6 @@
 
 namespace broker::mqtt {
 
-namespace {
-
-bool is_error(reason_code reason) { return static_cast<std::uint8_t>(reason) >= 0x80; }
-
-} // namespace
-
 void engine::out_of_order() { fail_with(reason_code::protocol_error, "§4.3: an acknowledgement of the wrong kind"); }
 
 void engine::on_puback(const ack& a, time_point now) {

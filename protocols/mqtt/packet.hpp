@@ -81,4 +81,9 @@ struct disconnect {
     properties with{};
 };
 
+struct auth {
+    reason_code reason = reason_code::success;
+    properties with{}; // with an authentication method
+};
+
 } // namespace broker::mqtt

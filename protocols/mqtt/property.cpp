@@ -52,6 +52,51 @@ constexpr std::array<rule, 0x2B> rules = [] {
     return r;
 }();
 
+// Takes over what a broker acts on. The broken rule, if the value is not a legal one.
+std::optional<std::string_view> keep(properties& found, property_id id, std::uint32_t number, std::string_view text) {
+    switch (id) {
+    case property_id::payload_format_indicator:
+        if (number > 1) return "§3.3.2.3.2: payload format indicator is 0 or 1";
+        found.payload_format_indicator = static_cast<std::uint8_t>(number);
+        break;
+    case property_id::message_expiry_interval: found.message_expiry_interval = number; break;
+    case property_id::response_topic:
+        if (text.empty() || text.find_first_of("+#") != std::string_view::npos) {
+            return "[MQTT-3.3.2-14] a response topic is a topic name";
+        }
+        found.response_topic = text;
+        break;
+    case property_id::subscription_identifier:
+        if (number == 0) return "§3.8.2.1.2: subscription identifier 0";
+        found.subscription_identifier = number;
+        break;
+    case property_id::session_expiry_interval: found.session_expiry_interval = number; break;
+    case property_id::authentication_method: found.authentication_method = text; break;
+    case property_id::authentication_data: found.authentication_data = as_bytes(text); break;
+    case property_id::request_problem_information:
+        if (number > 1) return "§3.1.2.11.7: request problem information is 0 or 1";
+        found.request_problem_information = number == 1;
+        break;
+    case property_id::request_response_information:
+        if (number > 1) return "§3.1.2.11.6: request response information is 0 or 1";
+        found.request_response_information = number == 1;
+        break;
+    case property_id::will_delay_interval: found.will_delay_interval = number; break;
+    case property_id::receive_maximum:
+        if (number == 0) return "§3.1.2.11.3: receive maximum 0";
+        found.receive_maximum = static_cast<std::uint16_t>(number);
+        break;
+    case property_id::topic_alias_maximum: found.topic_alias_maximum = static_cast<std::uint16_t>(number); break;
+    case property_id::topic_alias: found.topic_alias = static_cast<std::uint16_t>(number); break;
+    case property_id::maximum_packet_size:
+        if (number == 0) return "§3.1.2.11.4: maximum packet size 0";
+        found.maximum_packet_size = number;
+        break;
+    default: break;
+    }
+    return std::nullopt;
+}
+
 std::unexpected<property_error> malformed(std::string_view what) {
     return fail(property_error{reason_code::malformed_packet, what});
 }
@@ -76,7 +121,9 @@ std::uint32_t read_variable_integer(byte_reader& in) {
 
 std::string_view read_utf8(byte_reader& in) {
     const auto text = in.text16();
-    if (text.find('\0') != std::string_view::npos || !is_utf8(text)) in.fail(); // [MQTT-1.5.4-1, -2]
+    // Well-formed, without surrogates [MQTT-1.5.4-1] and U+0000 [MQTT-1.5.4-2]; a byte order mark is a character like any
+    // other [MQTT-1.5.4-3], and so are the non-characters. [MQTT3-1.5.3-1, MQTT3-1.5.3-2, MQTT3-1.5.3-3]
+    if (text.find('\0') != std::string_view::npos || !is_utf8(text)) in.fail();
     return text;
 }
 
@@ -110,41 +157,12 @@ result<properties, property_error> read_properties(byte_reader& in, property_pla
         case kind::binary: text = block.text16(); break;
         case kind::pair:
             text = read_utf8(block);
-            (void)read_utf8(block);
+            (void)read_utf8(block); // [MQTT-1.5.7-1]
             break;
         case kind::unknown: break;
         }
         if (block.failed()) return malformed("§2.2.2: malformed property");
-        switch (static_cast<property_id>(id)) {
-        case property_id::payload_format_indicator:
-            if (number > 1) return violation("§3.3.2.3.2: payload format indicator is 0 or 1");
-            found.payload_format_indicator = static_cast<std::uint8_t>(number);
-            break;
-        case property_id::message_expiry_interval: found.message_expiry_interval = number; break;
-        case property_id::response_topic: found.response_topic = text; break;
-        case property_id::subscription_identifier:
-            if (number == 0) return violation("[MQTT-3.8.2.1.2]: subscription identifier 0");
-            found.subscription_identifier = number;
-            break;
-        case property_id::session_expiry_interval: found.session_expiry_interval = number; break;
-        case property_id::authentication_method: found.authentication_method = text; break;
-        case property_id::authentication_data: found.authentication_data = as_bytes(text); break;
-        case property_id::request_problem_information:
-        case property_id::request_response_information:
-            if (number > 1) return violation("§3.1.2.11: request information is 0 or 1");
-            break;
-        case property_id::will_delay_interval: found.will_delay_interval = number; break;
-        case property_id::receive_maximum:
-            if (number == 0) return violation("§3.1.2.11.3: receive maximum 0");
-            found.receive_maximum = static_cast<std::uint16_t>(number);
-            break;
-        case property_id::topic_alias: found.topic_alias = static_cast<std::uint16_t>(number); break;
-        case property_id::maximum_packet_size:
-            if (number == 0) return violation("§3.1.2.11.4: maximum packet size 0");
-            found.maximum_packet_size = number;
-            break;
-        default: break;
-        }
+        if (const auto broken = keep(found, static_cast<property_id>(id), number, text)) return violation(*broken);
     }
     return found;
 }

@@ -45,15 +45,18 @@ enum class property_id : std::uint8_t {
 enum class property_place : std::uint8_t { connect, will, publish, ack, subscribe, unsubscribe, disconnect, auth };
 
 struct properties {
-    // Numbers by identifier; nothing: absent. Wide enough for every integer type.
+    // By identifier; nothing: absent. What a broker has no use for is checked and not kept here.
     std::optional<std::uint32_t> session_expiry_interval{};
     std::optional<std::uint32_t> message_expiry_interval{};
     std::optional<std::uint32_t> will_delay_interval{};
     std::optional<std::uint32_t> maximum_packet_size{};
     std::optional<std::uint32_t> subscription_identifier{};
     std::optional<std::uint16_t> receive_maximum{};
+    std::optional<std::uint16_t> topic_alias_maximum{};
     std::optional<std::uint16_t> topic_alias{};
     std::optional<std::uint8_t> payload_format_indicator{};
+    bool request_problem_information = true;   // §3.1.2.11.7: 1 when absent
+    bool request_response_information = false; // §3.1.2.11.6: 0 when absent
     std::optional<std::string_view> response_topic{};
     std::optional<std::string_view> authentication_method{};
     std::optional<byte_view> authentication_data{};

@@ -25,6 +25,21 @@ reason_code reason_of(close_cause cause) {
     return reason_code::unspecified_error;
 }
 
+reason_code connect_reason_of(close_cause cause) {
+    switch (cause) {
+    case close_cause::server_drain: return reason_code::server_unavailable;
+    case close_cause::not_authenticated: return reason_code::bad_user_name_or_password;
+    case close_cause::rate_limited: return reason_code::connection_rate_exceeded;
+    // What only a connection that was accepted can run into.
+    case close_cause::normal:
+    case close_cause::peer_gone:
+    case close_cause::keepalive:
+    case close_cause::taken_over:
+    case close_cause::kicked: return reason_code::unspecified_error;
+    default: return reason_of(cause);
+    }
+}
+
 close_cause cause_of(reason_code reason) {
     switch (reason) {
     case reason_code::packet_too_large: return close_cause::too_big;

@@ -14,6 +14,8 @@ enum class reason_code : std::uint8_t {
     disconnect_with_will = 0x04,
     no_matching_subscribers = 0x10,
     no_subscription_existed = 0x11,
+    continue_authentication = 0x18,
+    re_authenticate = 0x19,
     unspecified_error = 0x80,
     malformed_packet = 0x81,
     protocol_error = 0x82,
@@ -22,6 +24,7 @@ enum class reason_code : std::uint8_t {
     client_identifier_not_valid = 0x85,
     bad_user_name_or_password = 0x86,
     not_authorized = 0x87,
+    server_unavailable = 0x88,
     server_busy = 0x89,
     banned = 0x8A,
     server_shutting_down = 0x8B,
@@ -39,9 +42,21 @@ enum class reason_code : std::uint8_t {
     quota_exceeded = 0x97,
     administrative_action = 0x98,
     payload_format_invalid = 0x99,
+    retain_not_supported = 0x9A,
+    qos_not_supported = 0x9B,
+    use_another_server = 0x9C,
+    server_moved = 0x9D,
+    shared_subscriptions_not_supported = 0x9E,
+    connection_rate_exceeded = 0x9F,
+    maximum_connect_time = 0xA0,
+    subscription_identifiers_not_supported = 0xA1,
+    wildcard_subscriptions_not_supported = 0xA2,
 };
 
-[[nodiscard]] reason_code reason_of(close_cause cause); // for DISCONNECT
+[[nodiscard]] constexpr bool is_error(reason_code reason) { return static_cast<std::uint8_t>(reason) >= 0x80; }
+
+[[nodiscard]] reason_code reason_of(close_cause cause);         // for DISCONNECT
+[[nodiscard]] reason_code connect_reason_of(close_cause cause); // for CONNACK [MQTT-3.2.2-8]
 [[nodiscard]] close_cause cause_of(reason_code reason);
 
 } // namespace broker::mqtt
