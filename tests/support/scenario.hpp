@@ -39,6 +39,7 @@ struct dialect {
     scenario::step witness_hello;                              // of a well-behaved client that stays,
     scenario::step witness_round;                              // and what it does after every row; answers in any order
     std::vector<scenario> table;
+    bool (*varies)(std::string_view answer); // holds something the server makes up, so that two runs may differ
     std::vector<std::string_view> settings; // of the server, "BROKERD__SECTION__KEY=value": the limits the table counts on
 };
 

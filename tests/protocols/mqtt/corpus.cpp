@@ -657,6 +657,7 @@ dialect mqtt_dialect() {
               .witness_hello = {wire("10: 'MQTT' 04 02 0000 'witness'; 82: 0001 'witness' 00"), {"20 02 0000", "90 03 0001 00"}},
               .witness_round = {wire("32: 'witness' 0002 \"still there\""), {"30 * 6572 65", "40 02 0002"}},
               .table = {},
+              .varies = [](std::string_view answer) { return answer.starts_with('\x20'); }, // an assigned client identifier
               .settings = {"BROKERD__MQTT__RECEIVE_MAXIMUM=4", "BROKERD__MQTT__TOPIC_ALIAS_MAXIMUM=4",
                            "BROKERD__LIMITS__MAX_MESSAGE=64KiB"}};
     for (const auto& rows : {first_packets(), connects(), connect_texts(), connect_properties()}) {
