@@ -24,7 +24,7 @@ FORBIDDEN = {
 EXCEPT = [("protocols/", "storage/store.hpp"), ("storage/", "routing/subscription.hpp")]
 # Libraries, and the only place for them.
 ONLY = [("rocksdb/", "storage/rocks_store."), ("boost/beast", "broker/net/"), ("boost/asio", "broker/net/")]
-ALSO_ASIO = ("broker/shard/", "cli/", "broker/server", "broker/main", "broker/host", "broker/admin_node")
+ALSO_ASIO = ("broker/shard/", "cli/", "broker/server", "broker/main", "broker/host", "broker/admin_node", "broker/sys_publisher")
 
 
 def violations(root):
