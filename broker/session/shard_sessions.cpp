@@ -79,7 +79,9 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
     const bool was_durable = s.durable();
     s.attach(with);
     s.set_expiry(with.expiry, with.expires);
-    const bool durable = !with.expires || with.expiry.count() > 0;
+    // A session that was stored stays so until it ends, though its new connection lets it end with it: what it is owed
+    // is in the store.
+    const bool durable = !with.expires || with.expiry.count() > 0 || was_durable;
     s.slot_->durable.store(durable, std::memory_order_relaxed);
     if (durable) {
         record(s, 0);
@@ -100,8 +102,6 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
             }
         }
         desk_.require(true);
-    } else if (was_durable) {
-        erase_records(s);
     }
     join_queues(s);
 }
@@ -115,7 +115,7 @@ void shard_sessions::take_over(session& s, bool clean, time_point now) {
         old->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
     }
     if (handle.held == nullptr) return; // it lived only as long as its connection
-    if (clean) end(s, now);
+    if (clean || s.ends_at_ <= now) end(s, now); // expired, though its deadline has not fired yet
 }
 
 void shard_sessions::detach(session& s, bool publish_will, time_point now) { leave(s, publish_will, true, now); }

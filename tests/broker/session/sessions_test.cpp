@@ -83,6 +83,34 @@ TEST_CASE("[MQTT-3.1.2-23] a session lives for its expiry after its connection, 
     }
 }
 
+TEST_CASE("a stored session comes back with expiry 0: it gets what it is owed, and ends with this connection") {
+    for (const bool crash : {false, true}) {
+        CAPTURE(crash);
+        test_node node;
+        test_receiver r;
+        r.claim(node, "r");
+        r.subscribe(node, "t");
+        r.leave(node);
+        publish(node, "t", "missed");
+        test_receiver back;
+        back.claim(node, "r", 0, {.window = 10, .expiry = seconds{0}});
+        CHECK(back.present);
+        CHECK(back.take() == words{"missed"});
+        if (crash) {
+            back.mine = nullptr;
+            node.crash_and_recover(); // the server's end is the connection's
+        } else {
+            back.leave(node);
+            CHECK(rows(node, storage::column::entries) == 0);
+            CHECK(rows(node, storage::column::sessions) == 0);
+        }
+        test_receiver later;
+        later.claim(node, "r");
+        CHECK_FALSE(later.present);
+        CHECK(later.take().empty());
+    }
+}
+
 TEST_CASE("expiry 0: the session ends with its connection") {
     test_node node;
     test_receiver r;
