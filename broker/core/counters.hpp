@@ -10,8 +10,8 @@ namespace broker {
 enum class protocol_kind : std::uint8_t { mqtt, stomp, none };
 inline constexpr std::size_t protocol_kinds = 3;
 
-enum class drop_reason : std::uint8_t { queue_full, expired, no_subscriber, too_big, no_local, disconnected, storage };
-inline constexpr std::size_t drop_reasons = 7;
+enum class drop_reason : std::uint8_t { queue_full, expired, no_subscriber, too_big, no_local, disconnected, storage, acl };
+inline constexpr std::size_t drop_reasons = 8;
 
 struct counters {
     using count = std::uint64_t;

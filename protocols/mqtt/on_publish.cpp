@@ -55,7 +55,7 @@ void engine::on_publish(const publish& p, time_point now) {
     count.message_bytes_received[mine] += p.payload.size();
 
     // "$" is the server's (§4.7.2), except queues.
-    if (topic->starts_with('$') && !queue_name(*topic)) {
+    if (is_server_topic(*topic)) {
         return refuse_publish(p, reason_code::not_authorized, "topics that begin with $ are the server's");
     }
     if (p.with.response_topic && !is_topic_name(*p.with.response_topic, with_.bounds)) { // [MQTT-3.3.2-14]
@@ -91,12 +91,15 @@ void engine::on_publish(const publish& p, time_point now) {
     }
 }
 
-// Version 5 can say why; earlier versions can only close [MQTT3-3.3.5-2], since a PUBACK would be a lie.
+// Version 5 can say why. Earlier versions know two answers [MQTT3-3.3.5-2]: what a client may not write is acknowledged
+// and discarded, as everywhere; what we failed to take ends the connection, since a PUBACK would be a lie.
 void engine::refuse_publish(const publish& p, reason_code reason, std::string_view why) {
-    if (p.level == qos::at_most_once) return with_.route.count().drop(drop_reason::storage);
-    if (!v5()) return fail_with(reason, why);
+    const bool forbidden = reason == reason_code::not_authorized;
+    if (!v5() && !forbidden && p.level != qos::at_most_once) return fail_with(reason, why);
+    with_.route.count().drop(forbidden ? drop_reason::acl : drop_reason::storage);
+    if (p.level == qos::at_most_once) return;
     const auto type = p.level == qos::at_least_once ? packet_type::puback : packet_type::pubrec;
-    send_when_durable(ticket{}, encode_ack(type, p.id, reason, level_));
+    send_when_durable(ticket{}, encode_ack(type, p.id, v5() ? reason : reason_code::success, level_));
 }
 
 } // namespace broker::mqtt

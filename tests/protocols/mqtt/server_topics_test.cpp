@@ -75,6 +75,10 @@ TEST_CASE("§4.7.2: clients cannot write the server's topics") {
     client five{node, clean_5};
     CHECK(five.exchange("33: '$S/a' 0001 [] \"x\"").starts_with("40 03 00 01 87")); // not authorized
     CHECK(five.exchange("31: '$S/a' [] \"x\"").empty());
+    client three{node, clean_3}; // cannot be told: acknowledged and discarded [MQTT3-3.3.5-2]
+    CHECK(three.exchange("31: '$S/a' \"x\"; 33: '$S/a' 0001 \"x\"; 35: '$S/a' 0002 \"x\"; 62: 0002") ==
+          to_hex(wire("40: 0001; 50: 0002; 70: 0002")));
+    CHECK(node.shard().desk().count().messages_dropped[static_cast<std::size_t>(drop_reason::acl)] == 5);
     CHECK(five.exchange("82: 0001 [] '$S/#' 00") == to_hex(wire("90: 0001 [] 00; 31: '$S/a' [] \"1\"")));
 }
 
