@@ -109,7 +109,11 @@ void server::recover() {
 }
 
 void server::listen() {
-    for (const auto& a : addresses_) infos_.push_back(std::make_unique<listener_info>(listener_info{a.name, a.kind}));
+    for (std::size_t i = 0; i != addresses_.size(); ++i) {
+        const auto& separator = options_.listeners[i].stomp_separator;
+        const bool dotted = (separator.empty() ? options_.stomp_separator : separator) == "dot";
+        infos_.push_back(std::make_unique<listener_info>(listener_info{addresses_[i].name, addresses_[i].kind, dotted}));
+    }
     for (auto& s : shards_) {
         auto& of_shard = listeners_.emplace_back();
         for (std::size_t i = 0; i != addresses_.size(); ++i) {

@@ -8,6 +8,7 @@
 #include "core/counters.hpp"
 #include "core/limits.hpp"
 #include "core/outbox.hpp"
+#include "core/wire_cache.hpp"
 #include "routing/router.hpp"
 #include "session/sessions.hpp"
 
@@ -24,7 +25,9 @@ struct engine_context {
     broker::sessions& sessions;
     outbox& out;
     const limits& bounds;
+    wire_cache& wire;                           // this shard's
     std::function<std::string()> new_client_id; // for clients that leave it to the server; never repeats
+    bool dotted = false;                        // the listener's STOMP destinations separate levels by '.'
 };
 
 // For listings and logs.

@@ -137,6 +137,9 @@ response metrics(node& on, const request&) {
         c.value("broker_messages_dropped_total", "Messages not delivered, by reason.", counter,
                 n(s->sums.messages_dropped[r]), {{"reason", drop_names[r]}});
     }
+    c.value("broker_stomp_headers_altered_total",
+            "Headers a STOMP receiver's version or the protocol cannot express: replaced in part or left out.", counter,
+            n(s->sums.stomp_headers_altered));
     c.value("broker_network_bytes_total", "Bytes on sockets.", counter, n(s->sums.network_bytes_received), {{"direction", "in"}});
     c.value("broker_network_bytes_total", "Bytes on sockets.", counter, n(s->sums.network_bytes_sent), {{"direction", "out"}});
     c.value("broker_sessions", "Sessions.", gauge, n(s->sessions_online), {{"state", "connected"}});

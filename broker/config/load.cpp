@@ -185,6 +185,19 @@ private:
             options_.listeners.push_back(listener_of(*t));
         }
     }
+    std::string separator_of(const toml::table& t) {
+        for (const auto& [name, node] : t) {
+            const auto* const text = node.as_string();
+            if (name.str() != "separator") {
+                fail_at(where(node), fmt::format("listener.stomp.{}", name.str()), "unknown key; known is stomp.separator");
+            }
+            if (text == nullptr || (text->get() != "slash" && text->get() != "dot")) {
+                fail_at(where(node), "listener.stomp.separator", "must be \"slash\" or \"dot\"");
+            }
+            return text->get();
+        }
+        return {};
+    }
     listener listener_of(const toml::table& t) {
         listener l;
         std::vector<std::string> protocols;
@@ -199,10 +212,13 @@ private:
                 bound = true;
             } else if (name.str() == "protocols" && node.is_array()) {
                 for (const auto& p : *node.as_array()) protocols.push_back(p.value_or(std::string{}));
+            } else if (name.str() == "stomp" && node.is_table()) {
+                l.stomp_separator = separator_of(*node.as_table());
             } else if (name.str() == "name" || name.str() == "bind" || name.str() == "protocols") {
                 fail_at(place, fmt::format("listener.{}", name.str()), "name and bind are strings, protocols a list");
             } else {
-                fail_at(place, fmt::format("listener.{}", name.str()), "unknown key; known are name, bind and protocols");
+                fail_at(place, fmt::format("listener.{}", name.str()),
+                        "unknown key; known are name, bind, protocols and stomp.separator");
             }
         }
         if (!bound) fail_at(where(t), "listener.bind", "is missing; write bind = \"127.0.0.1:8083\"");
@@ -336,6 +352,7 @@ std::string print(options o) {
         const bool v6 = l.host.find(':') != std::string::npos;
         text += fmt::format("\n[[listener]]\nname = \"{}\"\nbind = \"{}{}{}:{}\"\nprotocols = [{}]\n", l.name, v6 ? "[" : "",
                             l.host, v6 ? "]" : "", l.port, names[static_cast<std::size_t>(l.protocol)]);
+        if (!l.stomp_separator.empty()) text += fmt::format("stomp.separator = \"{}\"\n", l.stomp_separator);
     }
     return text;
 }

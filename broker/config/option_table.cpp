@@ -52,11 +52,16 @@ std::vector<option> option_table(options& o) {
         {"mqtt.topic_alias_maximum", &b.mqtt_topic_alias_maximum, "Topic aliases a client may use."},
         {"mqtt.max_keep_alive", &b.mqtt_max_keep_alive, "Longest keep alive granted to MQTT 5 clients; 0s: as asked."},
         {"stomp.prefetch", &b.stomp_prefetch, "Unacknowledged messages of a subscription."},
-        {"stomp.heart_beat", &b.stomp_heart_beat, "Heart-beat interval offered and asked for; 0ms: none."},
+        {"stomp.heart_beat", &b.stomp_heart_beat, "Heart-beats the server offers; 0ms: none."},
+        {"stomp.client_heart_beat", &b.stomp_client_heart_beat, "Heart-beats asked of clients; 0ms: none."},
+        {"stomp.heart_beat_grace", &b.stomp_heart_beat_grace, "How much longer than promised a client may be silent."},
+        {"stomp.separator", choice_value{&o.stomp_separator, "slash|dot"}, "What also separates levels in /topic/ names."},
         {"stomp.header_line", size(b.stomp_header_line_max), "Length of a header line."},
         {"stomp.max_headers", count(b.stomp_headers_max), "Headers of a frame."},
         {"stomp.max_transactions", count(b.stomp_transactions_max), "Open transactions of a connection."},
-        {"stomp.transaction_bytes", size(b.stomp_transaction_bytes_max), "What one transaction may hold."},
+        {"stomp.transaction_frames", count(b.stomp_transaction_frames_max), "Frames in a connection's open transactions."},
+        {"stomp.transaction_bytes", size(b.stomp_transaction_bytes_max), "Bytes in a connection's open transactions."},
+        {"stomp.transaction_age", &b.stomp_transaction_age_max, "How long a transaction may stay open."},
     };
 }
 

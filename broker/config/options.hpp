@@ -16,6 +16,7 @@ struct listener {
     listener_protocol protocol = listener_protocol::ws;
     std::string host{"127.0.0.1"};
     std::uint16_t port = 0;
+    std::string stomp_separator{}; // slash or dot; empty: as stomp.separator says
 };
 
 struct options {
@@ -29,6 +30,7 @@ struct options {
     std::string admin_socket{};      // empty: DATA_DIR/admin.sock
     std::string admin_http = "off";  // HOST:PORT
     seconds sys_interval{10};        // 0: no $SYS topics
+    std::string stomp_separator = "slash"; // of listeners that do not say
     std::vector<listener> listeners{};
     limits bounds{};
 };

@@ -31,6 +31,7 @@ struct counters {
     std::array<count, drop_reasons> messages_dropped{};
     std::array<count, protocol_kinds> message_bytes_received{};
     std::array<count, protocol_kinds> message_bytes_sent{};
+    count stomp_headers_altered = 0; // of MESSAGE frames: replaced in part or left out, for the receiver's version
     count network_bytes_received = 0;
     count network_bytes_sent = 0;
     count slow_consumers = 0; // gauge: connections whose outbox is over its limit

@@ -33,9 +33,13 @@ struct limits {
     seconds mqtt_max_keep_alive{0};                 // 0: the client's wish stands
     seconds max_session_expiry{0};                  // 0: no bound
     std::uint16_t stomp_prefetch = 100;
-    milliseconds stomp_heart_beat{10'000};          // what we offer and ask for
-    std::size_t stomp_transactions_max = 16;        // open at once
+    milliseconds stomp_heart_beat{10'000};          // what we offer
+    milliseconds stomp_client_heart_beat{30'000};   // what we ask for: we beat, so that clients need not
+    milliseconds stomp_heart_beat_grace{60'000};    // browsers let a hidden page's timers run once a minute
+    std::size_t stomp_transactions_max = 16;        // open at once; the next two for all of them together
+    std::size_t stomp_transaction_frames_max = 10'000;
     std::size_t stomp_transaction_bytes_max = 16 * 1024 * 1024;
+    seconds stomp_transaction_age_max{600};
     std::size_t outbox_bytes_max = 4 * 1024 * 1024; // beyond it QoS 0 is dropped, QoS > 0 waits in the session
     seconds slow_consumer_timeout{30};              // no progress on a full socket for this long: closed
     seconds idle_timeout{120};                      // a silent WebSocket peer is pinged at half of it, closed at it; 0: off

@@ -55,4 +55,10 @@ bool is_utf8(std::string_view text) {
     return validator.feed(as_bytes(text)) && validator.complete();
 }
 
+std::string_view utf8_prefix(std::string_view text, std::size_t size) {
+    if (text.size() <= size) return text;
+    while (size != 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+    return text.substr(0, size);
+}
+
 } // namespace broker

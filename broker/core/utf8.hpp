@@ -25,4 +25,7 @@ private:
 
 [[nodiscard]] bool is_utf8(std::string_view text);
 
+// At most `size` bytes from the front of valid text, not cut inside a character.
+[[nodiscard]] std::string_view utf8_prefix(std::string_view text, std::size_t size);
+
 } // namespace broker

@@ -255,11 +255,13 @@ void connection::set_engine(std::unique_ptr<broker::engine> (*make)(const engine
                     .sessions = shard_.core().sessions(),
                     .out = out_,
                     .bounds = shard_.bounds(),
+                    .wire = shard_.core().wire(),
                     .new_client_id =
                         [this] {
                             const auto n = shard_.core().desk().next_id();
                             return fmt::format("{}-{:x}", environment_.node_name, n);
-                        }},
+                        },
+                    .dotted = info_.dotted},
                    shard_.now());
     phase_ = phase::open;
     deadline_ = never;

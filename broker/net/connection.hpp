@@ -24,6 +24,7 @@ enum class listener_kind : std::uint8_t { websocket, mqtt, stomp, tcp };
 struct listener_info {
     std::string name;
     listener_kind kind = listener_kind::websocket;
+    bool dotted = false; // STOMP destinations separate levels by '.'
 };
 
 // What connections of all shards share.

@@ -2,6 +2,7 @@
 // the handling of mail. A shard runs it on a thread; the simulation runs several on one.
 #pragma once
 
+#include "core/wire_cache.hpp"
 #include "routing/shard_router.hpp"
 #include "session/queue.hpp"
 #include "session/shard_sessions.hpp"
@@ -42,6 +43,7 @@ public:
     [[nodiscard]] shard_sessions& sessions() { return sessions_; }
     [[nodiscard]] shard_desk& desk() { return desk_; }
     [[nodiscard]] commons& shared() { return shared_; }
+    [[nodiscard]] wire_cache& wire() { return wire_; }
 
     // Everything except errands that concern connections. Returns true when tickets became durable.
     bool receive(mail m, time_point now);
@@ -70,6 +72,7 @@ private:
     shard_router router_;
     std::unordered_map<session_id, std::unique_ptr<queue>> queues_;
     std::vector<mail> own_mail_;
+    wire_cache wire_;
 };
 
 // The shard an offline session is restored to.

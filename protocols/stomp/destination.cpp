@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace broker::stomp {
 
 namespace {
@@ -9,23 +11,31 @@ namespace {
 constexpr std::string_view topic_prefix = "/topic/";
 constexpr std::string_view stomp_queue_prefix = "/queue/";
 
+} // namespace
+
 // The MQTT spelling without looking at wildcards.
-result<std::string, std::string> name_of(std::string_view destination) {
-    if (destination.starts_with(topic_prefix)) return std::string{destination.substr(topic_prefix.size())};
-    if (destination.starts_with(stomp_queue_prefix)) {
-        return fmt::format("{}{}", queue_prefix, destination.substr(stomp_queue_prefix.size()));
+result<std::string_view, std::string> destinations::name_of(std::string_view destination, std::string& scratch) const {
+    if (destination.starts_with(topic_prefix)) {
+        const auto name = destination.substr(topic_prefix.size());
+        if (!dotted_) return name;
+        scratch = name;
+        std::ranges::replace(scratch, '.', '/');
+        return scratch;
     }
-    if (!destination.starts_with('/')) return std::string{destination};
+    if (destination.starts_with(stomp_queue_prefix)) {
+        scratch = queue_prefix;
+        scratch += destination.substr(stomp_queue_prefix.size());
+        return scratch;
+    }
+    if (!destination.starts_with('/')) return destination;
     return fail(fmt::format("destination {}: known are /topic/NAME, /queue/NAME and an MQTT topic name", destination));
 }
 
-} // namespace
-
-result<std::string, std::string> topic_of(std::string_view destination, const limits& bounds) {
-    auto name = name_of(destination);
+result<std::string_view, std::string> destinations::topic_of(std::string_view destination, std::string& scratch) const {
+    const auto name = name_of(destination, scratch);
     if (!name) return name;
-    const bool wildcard = name->find_first_of("*>") != std::string::npos;
-    if (wildcard || !is_topic_name(*name, bounds)) {
+    const bool wildcard = name->find_first_of("*>") != std::string_view::npos;
+    if (wildcard || !is_topic_name(*name, bounds_)) {
         return fail(fmt::format("destination {}: not a name to send to (empty, too long or with wildcards)", destination));
     }
     if (is_server_topic(*name)) {
@@ -34,9 +44,9 @@ result<std::string, std::string> topic_of(std::string_view destination, const li
     return name;
 }
 
-result<topic_filter, std::string> filter_of(std::string_view destination, std::string_view group,
-                                            const limits& bounds) {
-    auto name = name_of(destination);
+result<topic_filter, std::string> destinations::filter_of(std::string_view destination, std::string_view group) const {
+    std::string scratch;
+    const auto name = name_of(destination, scratch);
     if (!name) return fail(name.error());
     // A group is one level: with a slash in it the rest of its name would become part of the filter.
     if (group.find_first_of("/+#") != std::string_view::npos) {
@@ -45,7 +55,7 @@ result<topic_filter, std::string> filter_of(std::string_view destination, std::s
     std::string filter;
     if (name->starts_with(queue_prefix)) {
         // A queue is consumed by its name: what SEND cannot name cannot be consumed either.
-        if (!queue_name(*name) || name->find_first_of("*>") != std::string::npos) {
+        if (!queue_name(*name) || name->find_first_of("*>") != std::string_view::npos) {
             return fail(fmt::format("destination {}: a queue has a name, without wildcards", destination));
         }
         filter = *name;
@@ -59,14 +69,17 @@ result<topic_filter, std::string> filter_of(std::string_view destination, std::s
             filter += level == "*" ? "+" : level == ">" || level == "**" ? "#" : level;
         }
     }
-    auto parsed = topic_filter::parse(filter, bounds);
+    auto parsed = topic_filter::parse(filter, bounds_);
     if (!parsed) return fail(fmt::format("destination {}: not a valid name or wildcard expression", destination));
     return *parsed;
 }
 
-std::string destination_of(std::string_view topic) {
+std::string destinations::destination_of(std::string_view topic) const {
     if (const auto queue = queue_name(topic)) return fmt::format("{}{}", stomp_queue_prefix, *queue);
-    return fmt::format("{}{}", topic_prefix, topic);
+    std::string made{topic_prefix};
+    made += topic;
+    if (dotted_) std::ranges::replace(made.begin() + static_cast<std::ptrdiff_t>(topic_prefix.size()), made.end(), '/', '.');
+    return made;
 }
 
 } // namespace broker::stomp

@@ -10,12 +10,25 @@
 
 namespace broker::stomp {
 
-// The topic name SEND publishes to. Errors say what is wrong with the destination.
-[[nodiscard]] result<std::string, std::string> topic_of(std::string_view destination, const limits& bounds);
-// The filter SUBSCRIBE subscribes with. `group` not empty: a shared subscription.
-[[nodiscard]] result<topic_filter, std::string> filter_of(std::string_view destination, std::string_view group,
-                                                          const limits& bounds);
-// What a MESSAGE's destination header says.
-[[nodiscard]] std::string destination_of(std::string_view topic);
+class destinations {
+public:
+    // `dotted`: levels of /topic/ names are separated by '.' (and by '/'), as ActiveMQ and RabbitMQ have it.
+    destinations(const limits& bounds, bool dotted) : bounds_{bounds}, dotted_{dotted} {}
+
+    // The topic name SEND publishes to, valid while `destination` and `scratch` are. Errors say what is wrong with it.
+    [[nodiscard]] result<std::string_view, std::string> topic_of(std::string_view destination, std::string& scratch) const;
+    // The filter SUBSCRIBE subscribes with. `group` not empty: a shared subscription.
+    [[nodiscard]] result<topic_filter, std::string> filter_of(std::string_view destination, std::string_view group) const;
+    // What a MESSAGE's destination and reply-to headers say.
+    [[nodiscard]] std::string destination_of(std::string_view topic) const;
+
+    [[nodiscard]] bool dotted() const { return dotted_; }
+
+private:
+    [[nodiscard]] result<std::string_view, std::string> name_of(std::string_view destination, std::string& scratch) const;
+
+    const limits& bounds_;
+    bool dotted_;
+};
 
 } // namespace broker::stomp

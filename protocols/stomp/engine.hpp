@@ -3,10 +3,12 @@
 #pragma once
 
 #include "protocols/engine.hpp"
+#include "protocols/stomp/destination.hpp"
 #include "protocols/stomp/frame.hpp"
 #include "protocols/stomp/parser.hpp"
 
-#include <deque>
+#include <boost/container/deque.hpp>
+
 #include <map>
 
 namespace broker::stomp {
@@ -33,27 +35,51 @@ private:
     std::uint32_t number_;
     ack_mode mode_;
     session* session_ = nullptr;
-    std::string destination_;
+    std::string head_; // what every MESSAGE of it begins with
     std::optional<topic_filter> filter_;
+    std::uint16_t window_ = 1;
     subscription_options options_;
-    std::string receipt_; // of a SUBSCRIBE whose session is on its way
-    bool durable_ = false;
+    std::string receipt_;      // of the frame whose session is on its way
+    std::string durable_name_; // of its session; empty: transient
+    bool removing_ = false;    // claimed to be ended: UNSUBSCRIBE of a durable subscription that is not subscribed here
     struct pending {
         std::uint16_t handle = 0;
         message_id id{}; // handles come around again: an old ACK must not hit a new message
     };
-    std::deque<pending> unacknowledged_; // in order of delivery
+    boost::container::deque<pending> unacknowledged_; // in order of delivery; allocates nothing while empty
+};
+
+// Holds the session that a will on CONNECT belongs to.
+class will_holder final : public subscriber {
+public:
+    explicit will_holder(engine& owner) : owner_{owner} {}
+    [[nodiscard]] bool has_room() const override { return false; }
+    void deliver(const delivery&, time_point) override {} // it subscribes to nothing
+    void evict(const close_reason& why, time_point now) override;
+
+private:
+    friend class engine;
+    engine& owner_;
+    session* session_ = nullptr;
+};
+
+// The text of an ack header, or a message-id of 1.0 and 1.1: "subscription number-handle-message id".
+struct ack_id {
+    std::uint32_t subscription = 0;
+    std::uint16_t handle = 0;
+    message_id message{};
 };
 
 // What a transaction holds until COMMIT.
 struct transaction {
     struct step {
         message_ptr message{}; // SEND
-        std::string ack_id{};  // ACK, NACK
+        ack_id acknowledged{}; // ACK, NACK
         settlement how{};
     };
     std::vector<step> steps{};
     std::size_t bytes = 0;
+    time_point begun_at{};
 };
 
 class engine final : public broker::engine {
@@ -70,70 +96,90 @@ public:
     void on_disconnected(time_point now) override;
     void close(const close_reason& why, time_point now) override;
     [[nodiscard]] const std::optional<close_reason>& closing() const override { return closing_; }
-    [[nodiscard]] bool paused() const override { return claiming_ != nullptr || leaving_; }
+    [[nodiscard]] bool paused() const override { return claiming_ != nullptr; }
     [[nodiscard]] bool accepts_text() const override { return true; }
     [[nodiscard]] client_info info() const override;
     [[nodiscard]] protocol_kind kind() const override { return protocol_kind::stomp; }
 
 private:
     friend class subscription;
-    struct held_frame {
+    friend class will_holder;
+    struct held_receipt {
         ticket at{};
-        std::string bytes{};
+        std::string id{};
     };
     struct ack_target {
         subscription* of = nullptr;
         std::uint16_t handle = 0;
     };
 
-    void process(byte_view bytes, time_point now);
+    std::size_t process(byte_view bytes, time_point now); // returns how much was consumed
+    void process_buffered(time_point now);
     void dispatch(const frame& f, time_point now);
     void on_connect(const frame& f, time_point now);
     void on_send(const frame& f, time_point now);
     void on_subscribe(const frame& f, time_point now);
     void on_unsubscribe(const frame& f, time_point now);
     void on_ack(const frame& f, settlement how, time_point now);
-    void on_begin(const frame& f);
+    void on_begin(const frame& f, time_point now);
     void on_commit(const frame& f, time_point now);
     void on_abort(const frame& f);
     void on_disconnect(const frame& f);
 
     void deliver(subscription& to, const delivery& d, time_point now);
+    [[nodiscard]] const wire_cache::entry& encoded(const message_ptr& m);
+    void claim(subscription& s, time_point now);
+    void claimed(subscription& s, time_point now);
     void subscribed(subscription& s, time_point now);
-    [[nodiscard]] std::string durable_name(const frame& f, const std::string& id) const;
+    [[nodiscard]] std::string durable_name(const frame& f, std::string_view id) const;
     [[nodiscard]] subscription* find(std::string_view id);
     ticket drop(subscription& s, bool for_good, time_point now); // when that is on disk
+    [[nodiscard]] std::optional<will> will_of(const frame& f, time_point now);
     [[nodiscard]] message_ptr message_of(const frame& f, time_point now);
-    [[nodiscard]] std::optional<ack_target> target_of(std::string_view ack_id);
+    [[nodiscard]] std::optional<ack_target> target_of(const ack_id& id);
+    [[nodiscard]] std::vector<subscription::pending> take_settled(const ack_target& target);
     ticket settle(const ack_target& target, settlement how, time_point now);
+    // The open transaction of a frame that names one; null: refused, the connection is being closed.
     [[nodiscard]] transaction* transaction_of(const frame& f);
+    void add_to_transaction(const frame& f, transaction::step step, std::size_t bytes);
 
-    void send(std::string_view bytes, time_point now);
+    void send(std::string_view bytes, frame_kind kind, time_point now);
     void leave_when_done();
     void receipt(const frame& f, ticket at);
     void receipt(std::string_view id, ticket at);
+    void send_receipt(std::string_view id);
     void fail(std::string_view code, std::string what, std::string_view receipt_id = "",
               std::string_view extra_headers = "");
-    [[nodiscard]] std::string error_frame(std::string_view code, std::string_view what, std::string_view receipt_id,
-                                          std::string_view extra_headers) const;
+    void send_error(std::string_view code, std::string_view what, std::string_view receipt_id,
+                    std::string_view extra_headers, time_point now);
 
     engine_context with_;
+    destinations names_;
     parser parser_;
     std::string buffer_; // what came while a claim was under way
+    std::size_t buffer_used_ = 0;
     version version_ = version::v1_0;
     bool connected_ = false;
-    bool leaving_ = false; // DISCONNECT seen: nothing more is read, held receipts still leave
+    bool leaving_ = false; // DISCONNECT seen: nothing more is processed, held receipts still leave
     std::optional<close_reason> closing_;
-    std::vector<std::unique_ptr<subscription>> subscriptions_;
+    std::vector<std::unique_ptr<subscription>> subscriptions_; // in order of their numbers
     std::uint32_t last_number_ = 0;
     subscription* claiming_ = nullptr;
-    std::vector<std::pair<subscription*, std::uint16_t>> sent_automatically_; // settled at the end of the turn
+    will_holder will_{*this};
+    session_id publisher_{}; // of what is sent here, once a subscription asked for no-local
+    // Settled at the end of the turn, and the ones being settled.
+    std::vector<std::pair<subscription*, std::uint16_t>> sent_automatically_;
+    std::vector<std::pair<subscription*, std::uint16_t>> settling_;
     std::map<std::string, transaction, std::less<>> transactions_;
-    std::deque<held_frame> held_;
+    std::size_t transaction_bytes_ = 0;  // all open ones
+    std::size_t transaction_frames_ = 0;
+    boost::container::deque<held_receipt> held_;
+    ticket last_ticket_{}; // of everything done so far
     std::string client_id_;
     std::string login_;
     std::string session_name_;
-    std::string head_; // scratch
+    std::string scratch_;
+    std::string topic_; // scratch
     time_point opened_at_;
     time_point last_in_;
     time_point last_out_;

@@ -1,10 +1,10 @@
-// A STOMP frame: command, headers, body. Views borrow from the parser's input and are valid during the handler's call.
+// A STOMP frame: command, headers, body. Everything borrows from the parser and its input and is valid during the
+// handler's call.
 #pragma once
 
 #include "core/bytes.hpp"
 
 #include <optional>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -12,16 +12,17 @@
 namespace broker::stomp {
 
 enum class version : std::uint8_t { v1_0, v1_1, v1_2 };
+inline constexpr std::size_t versions = 3;
 [[nodiscard]] constexpr std::string_view name(version v) {
     return v == version::v1_0 ? "1.0" : v == version::v1_1 ? "1.1" : "1.2";
 }
 
 struct frame {
-    std::string command{};
-    std::vector<std::pair<std::string, std::string>> headers{}; // in order, repeated ones included, unescaped
+    std::string_view command{};
+    std::vector<std::pair<std::string_view, std::string_view>> headers{}; // in order, repeated ones included, unescaped
     byte_view body{};
 
-    // The first of that name [STOMP12 §Repeated Header Entries].
+    // The first of that name [STOMP12-REPEAT-1].
     [[nodiscard]] std::optional<std::string_view> find(std::string_view header) const {
         for (const auto& [key, value] : headers) {
             if (key == header) return value;

@@ -2,45 +2,88 @@
 
 namespace broker::stomp {
 
-std::optional<std::string> unescape(std::string_view text, version v) {
-    std::string plain;
-    if (v == version::v1_0 || text.find('\\') == std::string_view::npos) return plain.assign(text);
-    plain.reserve(text.size());
-    for (std::size_t i = 0; i != text.size(); ++i) {
-        if (text[i] != '\\') {
-            plain.push_back(text[i]);
-            continue;
-        }
-        if (++i == text.size()) return std::nullopt;
-        switch (text[i]) {
-        case 'n': plain.push_back('\n'); break;
-        case 'c': plain.push_back(':'); break;
-        case '\\': plain.push_back('\\'); break;
-        case 'r':
-            if (v != version::v1_2) return std::nullopt;
-            plain.push_back('\r');
-            break;
-        default: return std::nullopt;
-        }
+namespace {
+
+constexpr std::string_view special{"\0\n\r:\\", 5};
+
+// What no receiver of this version could read back as it is. No version has room for NUL, which ends a frame.
+bool expressible(std::string_view name, version v) {
+    if (name.empty() || name.find('\0') != std::string_view::npos) return false; // header-name = 1*…
+    switch (v) {
+    case version::v1_2: return true;
+    // Lone carriage returns are legal in 1.1, but a reader that takes CR LF for a line end would lose them.
+    case version::v1_1: return name.find('\r') == std::string_view::npos;
+    // The first colon ends the name, and readers trim what 1.0's examples pad.
+    case version::v1_0:
+        return name.find_first_of("\n\r:") == std::string_view::npos && name.front() != ' ' && name.back() != ' ';
     }
-    return plain;
+    return false;
 }
 
-void append_escaped(std::string& to, std::string_view text, version v) {
-    for (const char c : text) {
-        if (v == version::v1_0) {
-            // Nothing can be escaped: what would end the line is replaced.
-            to.push_back(c == '\n' || c == '\r' ? ' ' : c);
-            continue;
-        }
-        switch (c) {
-        case '\n': to += "\\n"; break;
-        case ':': to += "\\c"; break;
-        case '\\': to += "\\\\"; break;
-        case '\r': to += v == version::v1_2 ? "\\r" : " "; break;
-        default: to.push_back(c);
+// True: every character as it was.
+bool append_escaped(std::string& to, std::string_view text, version v) {
+    bool exact = true;
+    const auto replace = [&] {
+        to.push_back(' ');
+        exact = false;
+    };
+    for (;;) {
+        const auto plain = text.find_first_of(special);
+        to.append(text.substr(0, plain));
+        if (plain == std::string_view::npos) return exact;
+        const char c = text[plain];
+        text.remove_prefix(plain + 1);
+        if (c == '\0') {
+            replace();
+        } else if (v == version::v1_0) {
+            if (c == '\n' || c == '\r') {
+                replace();
+            } else {
+                to.push_back(c); // a colon in a value and a backslash mean themselves
+            }
+        } else if (c == '\r' && v == version::v1_1) {
+            replace();
+        } else { // [STOMP11-ENC-3] [STOMP12-ENC-3]
+            to.push_back('\\');
+            to.push_back(c == '\n' ? 'n' : c == '\r' ? 'r' : c == ':' ? 'c' : '\\');
         }
     }
+}
+
+} // namespace
+
+bool append_unescaped(std::string& to, std::string_view text, version v) {
+    if (v == version::v1_0) {
+        to.append(text);
+        return true;
+    }
+    for (;;) {
+        const auto plain = text.find('\\');
+        to.append(text.substr(0, plain));
+        if (plain == std::string_view::npos) return true;
+        if (plain + 1 == text.size()) return false;
+        const char c = text[plain + 1];
+        text.remove_prefix(plain + 2);
+        switch (c) {
+        case 'n': to.push_back('\n'); break;
+        case 'c': to.push_back(':'); break;
+        case '\\': to.push_back('\\'); break;
+        case 'r':
+            if (v != version::v1_2) return false; // [STOMP11-ENC-2]
+            to.push_back('\r');
+            break;
+        default: return false; // [STOMP12-ENC-2]
+        }
+    }
+}
+
+written append_header(std::string& to, std::string_view name, std::string_view value, version v) {
+    if (!expressible(name, v)) return written::dropped;
+    (void)append_escaped(to, name, v);
+    to.push_back(':');
+    const bool exact = append_escaped(to, value, v);
+    to.push_back('\n');
+    return exact ? written::exact : written::altered;
 }
 
 } // namespace broker::stomp

@@ -1,13 +1,24 @@
-// Header escaping [STOMP12 §Value Encoding]: none in 1.0; \n \c \\ in 1.1; also \r in 1.2. CONNECT and CONNECTED are
-// never escaped.
+// Header escaping: none in 1.0; \n \c \\ in 1.1 [STOMP11-ENC-1]; also \r in 1.2 [STOMP12-ENC-1]. CONNECT and CONNECTED
+// are never escaped.
 #pragma once
 
 #include "protocols/stomp/frame.hpp"
 
+#include <string>
+
 namespace broker::stomp {
 
-// Nothing: an undefined escape sequence.
-[[nodiscard]] std::optional<std::string> unescape(std::string_view text, version v);
-void append_escaped(std::string& to, std::string_view text, version v);
+// Appends the plain text. False: an undefined escape sequence; what was appended means nothing.
+[[nodiscard]] bool append_unescaped(std::string& to, std::string_view text, version v);
+
+// How a header fared on its way to a receiver of this version.
+enum class written : std::uint8_t {
+    exact,
+    altered, // the value had what the version cannot say: a space each
+    dropped, // so had the name: as another name it could mean something else
+};
+
+// "name:value\n". Whatever the two hold, the receiver sees this one header or none.
+written append_header(std::string& to, std::string_view name, std::string_view value, version v);
 
 } // namespace broker::stomp

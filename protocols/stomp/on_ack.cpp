@@ -1,38 +1,59 @@
-// ACK and NACK [STOMP12 §ACK]. The id we hand out is "subscription number-handle-message id" in every version.
+// ACK and NACK. The id we hand out is "subscription number-handle-message id" in every version.
 #include "protocols/stomp/engine.hpp"
+
+#include "core/utf8.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 
 namespace broker::stomp {
 
-std::optional<engine::ack_target> engine::target_of(std::string_view ack_id) {
-    std::uint32_t number = 0;
-    std::uint16_t handle = 0;
-    const auto* const end = ack_id.data() + ack_id.size();
-    const auto first = std::from_chars(ack_id.data(), end, number);
-    if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '-') return std::nullopt;
-    const auto second = std::from_chars(first.ptr + 1, end, handle);
-    if (second.ec != std::errc{} || second.ptr == end || *second.ptr != '-') return std::nullopt;
+namespace {
+
+std::optional<ack_id> parse(std::string_view text) {
+    ack_id id;
     std::uint64_t message = 0;
-    const auto third = std::from_chars(second.ptr + 1, end, message);
-    if (third.ec != std::errc{} || third.ptr != end) return std::nullopt;
-    const auto it = std::ranges::find_if(subscriptions_, [&](const auto& s) { return s->number_ == number; });
-    if (it == subscriptions_.end()) return std::nullopt;
+    const auto* at = text.data();
+    const auto* const end = at + text.size();
+    const auto number = [&](auto& value, bool last) {
+        const auto [behind, ec] = std::from_chars(at, end, value);
+        if (ec != std::errc{} || (behind == end) != last || (!last && *behind != '-')) return false;
+        at = behind + (last ? 0 : 1);
+        return true;
+    };
+    if (!number(id.subscription, false) || !number(id.handle, false) || !number(message, true)) return std::nullopt;
+    id.message = message_id{message};
+    return id;
+}
+
+} // namespace
+
+std::optional<engine::ack_target> engine::target_of(const ack_id& id) {
+    const auto it = std::ranges::lower_bound(subscriptions_, id.subscription, {}, [](const auto& s) { return s->number_; });
+    if (it == subscriptions_.end() || (*it)->number_ != id.subscription) return std::nullopt;
     const auto& open = (*it)->unacknowledged_;
-    const auto known = std::ranges::find(open, handle, &subscription::pending::handle);
-    if (known == open.end() || known->id != message_id{message}) return std::nullopt;
-    return ack_target{it->get(), handle};
+    const auto known = std::ranges::find(open, id.handle, &subscription::pending::handle);
+    if (known == open.end() || known->id != id.message) return std::nullopt;
+    return ack_target{it->get(), id.handle};
+}
+
+// Takes what an acknowledgement of the target settles out of the ledger.
+std::vector<subscription::pending> engine::take_settled(const ack_target& target) {
+    auto& open = target.of->unacknowledged_;
+    const auto at = std::ranges::find(open, target.handle, &subscription::pending::handle);
+    // client: everything before it too, of this subscription [STOMP12-SUBSCRIBE-6]; client-individual: it alone
+    // [STOMP12-SUBSCRIBE-7].
+    const auto first = target.of->mode_ == ack_mode::client ? open.begin() : at;
+    std::vector<subscription::pending> settled(first, at + 1);
+    open.erase(first, at + 1);
+    return settled;
 }
 
 ticket engine::settle(const ack_target& target, settlement how, time_point now) {
-    auto& open = target.of->unacknowledged_;
-    const auto at = std::ranges::find(open, target.handle, &subscription::pending::handle);
-    const auto first = target.of->mode_ == ack_mode::client ? open.begin() : at; // cumulative: everything before it too
-    const std::vector<subscription::pending> settled(first, at + 1);
-    open.erase(first, at + 1);
     ticket done;
-    for (const auto& one : settled) {
+    for (const auto& one : take_settled(target)) {
         if (target.of->session_ == nullptr) break;
         done = std::max(done, target.of->session_->settle(one.handle, how, now).value_or(ticket{}));
     }
@@ -40,25 +61,21 @@ ticket engine::settle(const ack_target& target, settlement how, time_point now) 
 }
 
 void engine::on_ack(const frame& f, settlement how, time_point now) {
-    const auto id = f.find(version_ == version::v1_2 ? "id" : "message-id");
-    if (!id) return fail("protocol_error", f.command + " without an id", f.get("receipt"));
-    const auto target = target_of(*id);
+    // 1.2 acknowledges by the ack header of the MESSAGE [STOMP12-ACK-1], 1.1 [STOMP11-ACK-1] and 1.0 by message-id.
+    const auto text = f.find(version_ == version::v1_2 ? "id" : "message-id");
+    if (!text) return fail("protocol_error", fmt::format("{} without an id", f.command), f.get("receipt"));
+    const auto id = parse(*text);
+    const auto target = id ? target_of(*id) : std::nullopt;
     if (!target) {
-        return fail("protocol_error", f.command + " of a message that is not waiting for one: " + std::string{*id},
+        return fail("protocol_error",
+                    fmt::format("{} of a message that is not waiting for one: {}", f.command, utf8_prefix(*text, 80)),
                     f.get("receipt"));
     }
-    if (version_ == version::v1_1 && f.get("subscription") != target->of->id_) {
-        return fail("protocol_error", f.command + " with another subscription's id", f.get("receipt"));
+    if (version_ == version::v1_1 && f.get("subscription") != target->of->id_) { // [STOMP11-ACK-2]
+        return fail("protocol_error", fmt::format("{} with another subscription's id", f.command), f.get("receipt"));
     }
     if (f.find("transaction")) {
-        auto* const t = transaction_of(f);
-        if (t == nullptr) return;
-        t->bytes += id->size() + 64;
-        if (t->bytes > with_.bounds.stomp_transaction_bytes_max) {
-            return fail("too_big", "transaction over its limit of bytes", f.get("receipt"));
-        }
-        t->steps.push_back({.ack_id = std::string{*id}, .how = how});
-        return receipt(f, ticket{});
+        return add_to_transaction(f, {.acknowledged = *id, .how = how}, sizeof(transaction::step));
     }
     receipt(f, settle(*target, how, now));
 }

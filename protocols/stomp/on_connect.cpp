@@ -1,7 +1,7 @@
-// CONNECT, STOMP, CONNECTED [STOMP12 §Connecting] and heart-beats [STOMP12 §Heart-beating].
+// CONNECT, STOMP, CONNECTED, versions and heart-beats.
 #include "protocols/stomp/engine.hpp"
 
-#include "protocols/stomp/header_escape.hpp"
+#include "core/properties.hpp"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@ namespace broker::stomp {
 
 namespace {
 
-// The highest version both sides speak; no accept-version: 1.0.
+// The highest version both sides speak [STOMP12-VERSION-3]; no accept-version: 1.0 [STOMP12-VERSION-2].
 std::optional<version> negotiate(std::optional<std::string_view> accepted) {
     if (!accepted) return version::v1_0;
     std::optional<version> best;
@@ -54,37 +54,79 @@ std::optional<heart_beats> parse_heart_beat(std::string_view text) {
 
 } // namespace
 
+// The will-… headers, or nothing; closing() is set when they are wrong.
+std::optional<will> engine::will_of(const frame& f, time_point now) {
+    const auto get = [&](std::string_view name) { return unpadded(f.get(name), version_); };
+    if (!f.find("will-destination")) {
+        if (f.find("will-body")) fail("protocol_error", "will-body without will-destination");
+        return std::nullopt;
+    }
+    const auto topic = names_.topic_of(get("will-destination"), topic_);
+    if (!topic) {
+        fail("protocol_error", "will-destination: " + topic.error());
+        return std::nullopt;
+    }
+    std::string properties;
+    if (f.find("will-content-type") &&
+        !append_property(properties, {.kind = property_kind::content_type, .value = get("will-content-type")})) {
+        fail("too_big", "will-content-type is too long");
+        return std::nullopt;
+    }
+    const auto retain = get("will-retain");
+    return will{.message = make_message({.topic = *topic,
+                                         .properties = as_bytes(properties),
+                                         .payload = as_bytes(f.get("will-body")),
+                                         .level = qos::at_least_once,
+                                         .retain = retain == "true" || retain == "set",
+                                         .persistent = get("will-persistent") != "false",
+                                         .received_at = now})};
+}
+
 void engine::on_connect(const frame& f, time_point now) {
     constexpr auto mine = static_cast<std::size_t>(protocol_kind::stomp);
     ++with_.route.count().connects_received[mine];
     const auto v = negotiate(f.find("accept-version"));
-    if (!v) {
-        return fail("protocol_error", "no version in common; 1.0, 1.1 and 1.2 are served", f.get("receipt"),
-                    "version:1.0,1.1,1.2\n");
-    }
-    heart_beats theirs;
-    if (const auto text = f.find("heart-beat")) {
-        const auto parsed = parse_heart_beat(unpadded(*text, *v));
-        if (!parsed) return fail("protocol_error", "malformed heart-beat header", f.get("receipt"));
-        theirs = *parsed;
+    if (!v) { // [STOMP12-VERSION-4]
+        return fail("protocol_error", "no version in common; 1.0, 1.1 and 1.2 are served", "", "version:1.0,1.1,1.2\n");
     }
     version_ = *v;
+    if (!f.body.empty() && version_ != version::v1_0) { // [STOMP12-BODY-1]
+        return fail("protocol_error", fmt::format("{} has a body", f.command));
+    }
+    heart_beats theirs; // no header: 0,0 [STOMP12-BEAT-2]
+    if (const auto text = f.find("heart-beat")) {
+        const auto parsed = parse_heart_beat(unpadded(*text, version_));
+        if (!parsed) return fail("protocol_error", "malformed heart-beat header"); // [STOMP12-BEAT-1]
+        theirs = *parsed;
+    }
+    const auto& bounds = with_.bounds;
+    const auto client_id = unpadded(f.get("client-id"), version_);
+    login_ = unpadded(f.get("login"), version_);
+    if (std::max(client_id.size(), login_.size()) > bounds.max_client_id_bytes) {
+        return fail("too_big", fmt::format("client-id or login longer than {} bytes", bounds.max_client_id_bytes));
+    }
+    session_name_ = with_.new_client_id();
+    client_id_ = client_id.empty() ? session_name_ : std::string{client_id};
+    if (auto last_will = will_of(f, now)) {
+        will_.session_ = with_.sessions.open_transient(client_id_, {.who = &will_, .last_will = std::move(last_will)}, now);
+        if (will_.session_ == nullptr) return fail("overload", "limits.max_sessions reached");
+    }
+    if (closing_) return;
     connected_ = true;
     ++with_.route.count().clients[mine];
     parser_.set_version(version_);
     parser_.set_connected();
-    login_ = unpadded(f.get("login"), version_);
-    session_name_ = with_.new_client_id();
-    const auto client_id = unpadded(f.get("client-id"), version_);
-    client_id_ = client_id.empty() ? session_name_ : std::string{client_id};
-    const auto ours = static_cast<std::uint32_t>(with_.bounds.stomp_heart_beat.count());
-    if (ours != 0 && theirs.wants_ms != 0) send_every_ = milliseconds{std::max(ours, theirs.wants_ms)};
-    if (ours != 0 && theirs.sends_ms != 0) expect_every_ = milliseconds{std::max(ours, theirs.sends_ms)};
+    // Either direction beats as often as the slower of the two wishes [STOMP12-BEAT-3].
+    const auto agreed = [](milliseconds can, milliseconds want) {
+        return can.count() == 0 || want.count() == 0 ? milliseconds{0} : std::max(can, want);
+    };
+    send_every_ = agreed(bounds.stomp_heart_beat, milliseconds{theirs.wants_ms});
+    expect_every_ = agreed(milliseconds{theirs.sends_ms}, bounds.stomp_client_heart_beat);
 
-    std::string bytes = fmt::format("CONNECTED\nversion:{}\nsession:{}\nserver:brokerd\nheart-beat:{},{}\n\n",
-                                    name(version_), session_name_, ours, ours);
-    bytes.push_back('\0');
-    send(bytes, now);
+    scratch_ = fmt::format("CONNECTED\nversion:{}\nsession:{}\nserver:brokerd\nheart-beat:{},{}\n\n", name(version_),
+                           session_name_, bounds.stomp_heart_beat.count(), bounds.stomp_client_heart_beat.count());
+    scratch_.push_back('\0');
+    send(scratch_, frame_kind::text, now);
 }
 
 } // namespace broker::stomp

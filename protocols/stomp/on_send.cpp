@@ -1,11 +1,11 @@
-// SEND [STOMP12 §SEND]: headers become the message's properties (docs/mapping.md).
+// SEND: headers become the message's properties (docs/mapping.md).
 #include "protocols/stomp/engine.hpp"
 
+#include "core/base64url.hpp"
 #include "core/properties.hpp"
-#include "protocols/stomp/destination.hpp"
+#include "core/utf8.hpp"
 #include "protocols/stomp/reserved.hpp"
 
-#include <algorithm>
 #include <charconv>
 
 namespace broker::stomp {
@@ -15,59 +15,93 @@ namespace {
 std::optional<std::int64_t> number(std::string_view text) {
     std::int64_t value = 0;
     const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (ec == std::errc::result_out_of_range) return std::numeric_limits<std::int64_t>::max(); // "never", in some libraries
     if (ec != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
     return value;
 }
 
-// A year is longer than any message needs; beyond it arithmetic on time points would overflow some day.
-constexpr std::int64_t ttl_max_ms = 100LL * 365 * 24 * 3600 * 1000;
+// Beyond the year 2200 time points end.
+constexpr std::int64_t latest_ms = 7'258'000'000'000;
+
+time_point in_or_at(std::int64_t ms, std::int64_t from_ms) {
+    return ms > latest_ms - from_ms ? never : from_epoch_ms(from_ms + ms);
+}
+
+// When the message expires; nothing: a header is malformed. 0 is never, as in JMS.
+std::optional<time_point> expiry_of(const frame& f, time_point now) {
+    for (const auto* const name : {"ttl", "expiration", "expires"}) {
+        const auto text = f.find(name);
+        if (!text) continue;
+        const auto ms = number(*text);
+        if (!ms) return std::nullopt;
+        if (*ms == 0) return never;
+        return in_or_at(*ms, std::string_view{name} == "expires" ? 0 : epoch_ms(now));
+    }
+    return never;
+}
+
+// Does the content type say that the body is UTF-8? [STOMP12-TYPE-2]: text/… without another charset, or any with it.
+bool says_utf8(std::string_view type) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
+    std::string plain;
+    for (const char c : type) {
+        if (c != ' ' && c != '"') plain += lower(c);
+    }
+    const auto charset = plain.find(";charset=");
+    if (charset == std::string::npos) return plain.starts_with("text/");
+    const auto name = std::string_view{plain}.substr(charset + 9);
+    return name.substr(0, name.find(';')) == "utf-8";
+}
 
 } // namespace
 
 // Null: the frame was refused.
 message_ptr engine::message_of(const frame& f, time_point now) {
     const auto destination = f.find("destination");
-    if (!destination) return fail("protocol_error", "SEND without destination", f.get("receipt")), nullptr;
-    const auto topic = topic_of(*destination, with_.bounds);
-    if (!topic) return fail("protocol_error", topic.error(), f.get("receipt")), nullptr;
+    if (!destination) return fail("protocol_error", "SEND without destination", f.get("receipt")), nullptr; // [STOMP12-SEND-1]
 
-    std::string properties;
+    auto& properties = scratch_;
+    properties.clear();
     bool fits = true;
     if (const auto type = f.find("content-type")) {
+        if (says_utf8(*type) && is_utf8(as_text(f.body))) {
+            fits &= append_property(properties, {.kind = property_kind::payload_format, .byte = 1});
+        }
         fits &= append_property(properties, {.kind = property_kind::content_type, .value = *type});
     }
     if (const auto id = f.find("correlation-id")) {
-        fits &= append_property(properties, {.kind = property_kind::correlation_data, .value = *id});
+        std::optional<std::string> bytes;
+        if (f.get(correlation_encoding) == "base64url") {
+            bytes = from_base64url(*id);
+            if (!bytes) return fail("protocol_error", "correlation-id is not base64url", f.get("receipt")), nullptr;
+        }
+        fits &= append_property(properties, {.kind = property_kind::correlation_data, .value = bytes ? *bytes : *id});
     }
     if (const auto reply = f.find("reply-to")) {
-        const auto reply_topic = topic_of(*reply, with_.bounds);
+        const auto reply_topic = names_.topic_of(*reply, topic_);
         if (!reply_topic) return fail("protocol_error", "reply-to: " + reply_topic.error(), f.get("receipt")), nullptr;
         fits &= append_property(properties, {.kind = property_kind::response_topic, .value = *reply_topic});
     }
-    std::vector<std::string_view> seen; // of repeated headers the first counts
-    for (const auto& [key, value] : f.headers) {
-        if (is_reserved(key) || std::ranges::find(seen, key) != seen.end()) continue;
-        seen.push_back(key);
+    for (const auto& [key, value] : f.headers) { // [STOMP12-SEND-2], repeated ones too: the first still comes first
+        if (is_reserved(key)) continue;
         fits &= append_property(properties, {.kind = property_kind::user_property, .name = key, .value = value});
     }
     if (!fits || properties.size() > with_.bounds.max_properties_bytes) {
         return fail("too_big", "the headers are too large to keep with the message", f.get("receipt")), nullptr;
     }
-
-    message_fields fields{.topic = *topic,
-                          .properties = as_bytes(properties),
-                          .payload = f.body,
-                          .level = qos::at_least_once,
-                          .retain = f.get("retain") == "true" || f.get("retain") == "set",
-                          .persistent = f.get("persistent") != "false",
-                          .received_at = now};
-    const auto ttl = f.find("ttl") ? f.find("ttl") : f.find("expiration");
-    if (ttl || f.find("expires")) {
-        const auto ms = number(ttl ? *ttl : f.get("expires"));
-        if (!ms || *ms > ttl_max_ms) return fail("protocol_error", "malformed expiry header", f.get("receipt")), nullptr;
-        if (*ms != 0) fields.expires_at = ttl ? now + milliseconds{*ms} : from_epoch_ms(*ms);
-    }
-    return make_message(fields);
+    const auto topic = names_.topic_of(*destination, topic_);
+    if (!topic) return fail("protocol_error", topic.error(), f.get("receipt")), nullptr;
+    const auto expires = expiry_of(f, now);
+    if (!expires) return fail("protocol_error", "malformed expiry header", f.get("receipt")), nullptr;
+    return make_message({.topic = *topic,
+                         .properties = as_bytes(properties),
+                         .payload = f.body,
+                         .level = qos::at_least_once,
+                         .retain = f.get("retain") == "true" || f.get("retain") == "set",
+                         .persistent = f.get("persistent") != "false",
+                         .publisher = publisher_,
+                         .received_at = now,
+                         .expires_at = *expires});
 }
 
 void engine::on_send(const frame& f, time_point now) {
@@ -78,20 +112,14 @@ void engine::on_send(const frame& f, time_point now) {
     ++count.messages_received[mine][1];
     count.message_bytes_received[mine] += f.body.size();
     if (f.find("transaction")) {
-        auto* const t = transaction_of(f);
-        if (t == nullptr) return;
-        t->bytes += m->footprint();
-        if (t->bytes > with_.bounds.stomp_transaction_bytes_max) {
-            return fail("too_big", "transaction over its limit of bytes", f.get("receipt"));
-        }
-        t->steps.push_back({.message = std::move(m)});
-        return receipt(f, ticket{});
+        const auto bytes = m->footprint() + sizeof(transaction::step);
+        return add_to_transaction(f, {.message = std::move(m)}, bytes);
     }
     const auto routed = with_.route.publish(std::move(m), now);
-    if (routed.refused != refusal::none) {
+    if (routed.refused != refusal::none) { // [STOMP12-SEND-3]
         return fail("overload", "the store or a limit refuses this message", f.get("receipt"));
     }
-    receipt(f, routed.durable_at);
+    receipt(f, routed.durable_at); // [STOMP12-RECEIPT-2]
 }
 
 } // namespace broker::stomp

@@ -1,6 +1,8 @@
-// BEGIN, COMMIT, ABORT [STOMP12 §BEGIN]. A transaction is buffered; COMMIT does all of it in one turn, which is one
-// atomic batch of the store.
+// BEGIN, COMMIT, ABORT. A transaction is buffered; COMMIT does all of it or nothing, in one turn, which is one atomic batch
+// of the store [STOMP12-BEGIN-1].
 #include "protocols/stomp/engine.hpp"
+
+#include "core/utf8.hpp"
 
 #include <fmt/format.h>
 
@@ -8,26 +10,48 @@
 
 namespace broker::stomp {
 
-// Null: refused, the connection is being closed.
 transaction* engine::transaction_of(const frame& f) {
     const auto name_of_it = f.find("transaction");
-    if (!name_of_it) return fail("protocol_error", f.command + " without transaction", f.get("receipt")), nullptr;
+    if (!name_of_it) { // [STOMP12-COMMIT-1] [STOMP12-ABORT-1]
+        return fail("protocol_error", fmt::format("{} without transaction", f.command), f.get("receipt")), nullptr;
+    }
     const auto it = transactions_.find(*name_of_it);
     if (it == transactions_.end()) {
-        return fail("protocol_error", fmt::format("transaction {} was not begun", *name_of_it), f.get("receipt")), nullptr;
+        return fail("protocol_error", fmt::format("transaction {} was not begun", utf8_prefix(*name_of_it, 80)),
+                    f.get("receipt")),
+               nullptr;
     }
     return &it->second;
 }
 
-void engine::on_begin(const frame& f) {
+// A SEND, ACK or NACK that waits for its COMMIT. Its receipt says that it has been received, no more.
+void engine::add_to_transaction(const frame& f, transaction::step step, std::size_t bytes) {
+    auto* const t = transaction_of(f);
+    if (t == nullptr) return;
+    if (transaction_frames_ == with_.bounds.stomp_transaction_frames_max) {
+        return fail("too_big", fmt::format("more than {} frames in open transactions", transaction_frames_), f.get("receipt"));
+    }
+    if (bytes > with_.bounds.stomp_transaction_bytes_max - transaction_bytes_) {
+        return fail("too_big",
+                    fmt::format("more than {} bytes in open transactions", with_.bounds.stomp_transaction_bytes_max),
+                    f.get("receipt"));
+    }
+    ++transaction_frames_;
+    transaction_bytes_ += bytes;
+    t->bytes += bytes;
+    t->steps.push_back(std::move(step));
+    receipt(f, ticket{});
+}
+
+void engine::on_begin(const frame& f, time_point now) {
     const auto id = f.find("transaction");
-    if (!id) return fail("protocol_error", "BEGIN without transaction", f.get("receipt"));
+    if (!id) return fail("protocol_error", "BEGIN without transaction", f.get("receipt")); // [STOMP12-BEGIN-2]
     if (transactions_.size() >= with_.bounds.stomp_transactions_max) {
         return fail("too_big", fmt::format("more than {} open transactions", with_.bounds.stomp_transactions_max),
                     f.get("receipt"));
     }
-    if (!transactions_.try_emplace(std::string{*id}).second) {
-        return fail("protocol_error", fmt::format("transaction {} was begun already", *id), f.get("receipt"));
+    if (!transactions_.try_emplace(std::string{*id}, transaction{.begun_at = now}).second) {
+        return fail("protocol_error", fmt::format("transaction {} was begun already", utf8_prefix(*id, 80)), f.get("receipt"));
     }
     receipt(f, ticket{});
 }
@@ -35,25 +59,31 @@ void engine::on_begin(const frame& f) {
 void engine::on_commit(const frame& f, time_point now) {
     if (transaction_of(f) == nullptr) return;
     const auto node = transactions_.extract(transactions_.find(f.get("transaction")));
+    const auto& done = node.mapped();
+    transaction_frames_ -= done.steps.size();
+    transaction_bytes_ -= done.bytes;
     // All or nothing: what cannot be acknowledged any more is found before the first message is routed.
-    std::vector<std::string_view> acknowledged;
-    for (const auto& step : node.mapped().steps) {
+    std::vector<std::pair<std::uint32_t, message_id>> acknowledged;
+    for (const auto& step : done.steps) {
         if (step.message) continue;
-        if (!target_of(step.ack_id) || std::ranges::find(acknowledged, step.ack_id) != acknowledged.end()) {
-            return fail("protocol_error", "the transaction acknowledges what is not waiting for it: " + step.ack_id,
-                        f.get("receipt"));
+        if (!target_of(step.acknowledged)) {
+            return fail("protocol_error", "the transaction acknowledges what is not waiting for it any more", f.get("receipt"));
         }
-        acknowledged.push_back(step.ack_id);
+        acknowledged.emplace_back(step.acknowledged.subscription, step.acknowledged.message);
+    }
+    std::ranges::sort(acknowledged);
+    if (std::ranges::adjacent_find(acknowledged) != acknowledged.end()) {
+        return fail("protocol_error", "the transaction acknowledges a message twice", f.get("receipt"));
     }
     ticket at;
-    for (const auto& step : node.mapped().steps) {
+    for (const auto& step : done.steps) {
         if (step.message) {
             const auto routed = with_.route.publish(step.message, now);
             if (routed.refused != refusal::none) {
                 return fail("overload", "the store or a limit refuses the transaction", f.get("receipt"));
             }
             at = std::max(at, routed.durable_at);
-        } else if (const auto target = target_of(step.ack_id)) {
+        } else if (const auto target = target_of(step.acknowledged)) {
             at = std::max(at, settle(*target, step.how, now));
         } // else: a cumulative one earlier in this transaction covers it
     }
@@ -61,8 +91,11 @@ void engine::on_commit(const frame& f, time_point now) {
 }
 
 void engine::on_abort(const frame& f) {
-    if (transaction_of(f) == nullptr) return;
-    transactions_.erase(transactions_.find(f.get("transaction")));
+    const auto* const t = transaction_of(f);
+    if (t == nullptr) return;
+    transaction_frames_ -= t->steps.size();
+    transaction_bytes_ -= t->bytes;
+    transactions_.erase(transactions_.find(f.get("transaction"))); // what it acknowledged still waits
     receipt(f, ticket{});
 }
 

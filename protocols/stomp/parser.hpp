@@ -1,22 +1,23 @@
-// parser: bytes → frames, resumable at every byte.
+// parser: bytes → frames, resumable at every byte, in time linear in the bytes.
 //
 //   frame  = *EOL command EOL *( header EOL ) EOL body NULL *EOL        EOL = [CR] LF
 //   body   = content-length bytes, or up to the first NULL
 //
-// Limits are checked before bytes are kept.
+// Limits are checked before bytes are kept. A frame that lies whole in the input is not copied, unescaped headers apart.
 #pragma once
 
 #include "core/limits.hpp"
 #include "protocols/stomp/frame.hpp"
 
 #include <functional>
+#include <string>
 
 namespace broker::stomp {
 
 struct parse_error {
     std::string_view code{"protocol_error"}; // the token of the ERROR frame
     std::string what{};
-    std::string receipt{};                   // of the offending frame, when its headers were read
+    std::string receipt{};                   // of the offending frame, when that header was read
 };
 
 class parser {
@@ -33,22 +34,42 @@ public:
     [[nodiscard]] const std::optional<parse_error>& error() const { return error_; }
 
 private:
-    enum class state : std::uint8_t { between, command, header, body_sized, body_nul, end_nul };
+    enum class state : std::uint8_t { between, after_cr, command, header, body_sized, body_nul, complete };
 
-    void on_line();
+    // Each consumes some of `rest`, at least one byte, and returns how many.
+    std::size_t between_frames(byte_view rest);
+    std::size_t take_line(byte_view rest);
+    std::size_t take_sized_body(byte_view rest);
+    std::size_t take_body(byte_view rest);
+
+    void on_command(std::string_view line);
+    void on_header(std::string_view line);
     void on_header_end();
     void fail(std::string_view code, std::string what);
+    [[nodiscard]] std::string_view header(std::string_view name) const;
     [[nodiscard]] std::size_t body_max() const;
+    // Header lines are read as 1.0's until the version is agreed on: CONNECT is not escaped [STOMP12-ENC-4].
+    [[nodiscard]] version escaping() const { return connected_ ? version_ : version::v1_0; }
+
+    // Where a header is in text_, which moves as it grows.
+    struct header_at {
+        std::size_t name = 0;
+        std::size_t value = 0;
+        std::size_t end = 0;
+    };
 
     const limits& bounds_;
     version version_ = version::v1_2;
     bool connected_ = false;
     state state_ = state::between;
-    std::string line_;
-    frame frame_;
-    std::string body_;
+    std::string line_;               // a line that came in pieces
+    std::string text_;               // command and headers of the frame under way, unescaped
+    std::size_t command_size_ = 0;
+    std::vector<header_at> headers_;
+    std::string body_;               // a body that came in pieces
     std::size_t body_size_ = 0;
     std::size_t head_size_ = 0;
+    frame frame_;
     std::optional<parse_error> error_;
 };
 

@@ -7,6 +7,9 @@
 
 namespace broker::stomp {
 
+// Beside correlation-id when its bytes were no text.
+inline constexpr std::string_view correlation_encoding = "x-correlation-encoding";
+
 [[nodiscard]] bool is_reserved(std::string_view header);
 
 } // namespace broker::stomp

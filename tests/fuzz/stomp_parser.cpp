@@ -33,8 +33,13 @@ outcome run(byte_view stream, std::uint8_t choice, std::size_t piece) {
         (void)p.feed(now, [&](const stomp::frame& f) {
             BROKER_ASSERT(f.headers.size() <= bounds.stomp_headers_max);
             BROKER_ASSERT(f.body.size() <= bounds.max_message_bytes);
-            auto text = f.command;
-            for (const auto& [name, value] : f.headers) text += '\n' + name + '\0' + value;
+            std::string text{f.command};
+            for (const auto& [name, value] : f.headers) {
+                text += '\n';
+                text += name;
+                text += '\0';
+                text += value;
+            }
             all.frames.push_back(text + '\0' + std::string{as_text(f.body)});
             return true;
         });

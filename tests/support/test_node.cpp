@@ -19,7 +19,9 @@ test_client::test_client(test_node& node, std::size_t shard, maker make)
                     .sessions = core.sessions(),
                     .out = out_,
                     .bounds = node.bounds(),
-                    .new_client_id = [&node] { return "auto-" + std::to_string(++node.client_ids_); }},
+                    .wire = core.wire(),
+                    .new_client_id = [&node] { return "auto-" + std::to_string(++node.client_ids_); },
+                    .dotted = node.dotted_},
                    node.now());
     node.clients_.push_back(this);
 }

@@ -78,6 +78,9 @@ public:
               test_faults faults = {});
     ~test_node();
 
+    // Clients made from now on come through a listener with stomp.separator = "dot".
+    void use_dots() { dotted_ = true; }
+
     // --- time ---
     [[nodiscard]] time_point now() const { return now_; }
     void advance(nanoseconds by); // deadlines that pass on the way are honoured, in order; stepwise: when turns end
@@ -152,6 +155,7 @@ private:
     test_faults faults_;
     time_point now_ = from_epoch_ms(1'700'000'000'000);
     bool automatic_ = true;
+    bool dotted_ = false;
     std::unique_ptr<storage::backend> disk_;
     std::unique_ptr<storage::committer> store_;
     std::unique_ptr<gate> gate_;

@@ -25,3 +25,13 @@ TEST_CASE("RFC 3629: what is UTF-8 and what is not, cut at every byte") {
         }
     }
 }
+
+TEST_CASE("a prefix never ends inside a character") {
+    CHECK(utf8_prefix("abc", 5) == "abc");
+    CHECK(utf8_prefix("abc", 2) == "ab");
+    CHECK(utf8_prefix("a\xe2\x82\xac", 1) == "a");
+    CHECK(utf8_prefix("a\xe2\x82\xac", 2) == "a");
+    CHECK(utf8_prefix("a\xe2\x82\xac", 3) == "a");
+    CHECK(utf8_prefix("a\xe2\x82\xac", 4) == "a\xe2\x82\xac");
+    CHECK(utf8_prefix("\xf0\x9f\x98\x80", 3) == "");
+}

@@ -8,8 +8,14 @@ using namespace std::string_literals;
 
 namespace {
 
+// A frame that outlives its input.
+struct kept {
+    std::string command{};
+    std::vector<std::pair<std::string, std::string>> headers{};
+};
+
 struct parsed {
-    std::vector<frame> frames{};
+    std::vector<kept> frames{};
     std::vector<std::string> bodies{};
     std::optional<parse_error> error{};
 };
@@ -24,7 +30,7 @@ parsed parse(const std::vector<std::string_view>& pieces, version v, bool connec
     parsed all;
     for (const auto piece : pieces) {
         const auto used = p.feed(as_bytes(piece), [&](const frame& f) {
-            all.frames.push_back(f);
+            all.frames.push_back({.command = std::string{f.command}, .headers = {f.headers.begin(), f.headers.end()}});
             all.bodies.emplace_back(as_text(f.body));
             return true;
         });
@@ -91,8 +97,7 @@ const std::vector<bad_case> bad_cases{
     {"content-length empty", "SEND\ncontent-length:\n\n\0"s, version::v1_2, "protocol_error"},
     {"content-length negative", "SEND\ncontent-length:-1\n\n\0"s, version::v1_2, "protocol_error"},
     {"content-length with a tail", "SEND\ncontent-length:1 \n\na\0"s, version::v1_2, "protocol_error"},
-    {"content-length beyond 64 bits", "SEND\ncontent-length:99999999999999999999\n\n\0"s, version::v1_2,
-     "protocol_error"},
+    {"content-length beyond 64 bits", "SEND\ncontent-length:99999999999999999999\n\n\0"s, version::v1_2, "too_big"},
     {"no NUL behind a sized body", "SEND\ncontent-length:1\n\nab\0"s, version::v1_2, "protocol_error"},
     {"header not UTF-8", "SEND\na:\xFF\n\n\0"s, version::v1_2, "bad_utf8"},
     {"command not UTF-8", "\xFFSEND\n\n\0"s, version::v1_2, "bad_utf8"},
@@ -148,10 +153,9 @@ TEST_CASE("every byte of every case changed: a frame, an error or more to come, 
 }
 
 TEST_CASE("[STOMP12 §Repeated Header Entries] the first one counts") {
-    const auto p = parse({"SEND\na:1\na:2\n\n\0"s}, version::v1_2);
-    REQUIRE(p.frames.size() == 1);
-    CHECK(p.frames[0].get("a") == "1");
-    CHECK(!p.frames[0].find("b"));
+    const frame f{.command = "SEND", .headers = {{"a", "1"}, {"a", "2"}}};
+    CHECK(f.get("a") == "1");
+    CHECK(!f.find("b"));
 }
 
 TEST_CASE("several frames in one piece; a handler that stops leaves the rest untouched") {
@@ -171,7 +175,8 @@ TEST_CASE("several frames in one piece; a handler that stops leaves the rest unt
 TEST_CASE("[STOMP12 §Value Encoding] CONNECT is not escaped") {
     const auto p = parse({"CONNECT\npasscode:a\\tb\\c:\n\n\0"s}, version::v1_2, false);
     REQUIRE(p.frames.size() == 1);
-    CHECK(p.frames[0].get("passcode") == "a\\tb\\c:");
+    REQUIRE(p.frames[0].headers.size() == 1);
+    CHECK(p.frames[0].headers[0].second == "a\\tb\\c:");
 }
 
 TEST_CASE("[STOMP12 §Size Limits] each limit at its last byte and one beyond") {
