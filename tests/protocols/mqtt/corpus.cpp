@@ -618,8 +618,14 @@ std::vector<row> others() {
     return rows;
 }
 
+constexpr std::uint16_t receive_maximum = 4;
+constexpr std::uint16_t topic_alias_maximum = 4;
+constexpr std::size_t max_message = 64 * 1024;
+
+} // namespace
+
 // The type, the remaining length, as much as that says.
-std::vector<std::string> split(std::string_view bytes) {
+std::vector<std::string> split_mqtt(std::string_view bytes) {
     std::vector<std::string> packets;
     while (!bytes.empty()) {
         std::size_t size = 0;
@@ -635,12 +641,6 @@ std::vector<std::string> split(std::string_view bytes) {
     return packets;
 }
 
-constexpr std::uint16_t receive_maximum = 4;
-constexpr std::uint16_t topic_alias_maximum = 4;
-constexpr std::size_t max_message = 64 * 1024;
-
-} // namespace
-
 limits mqtt_corpus_limits() {
     limits bounds;
     bounds.mqtt_receive_maximum = receive_maximum;
@@ -653,7 +653,7 @@ dialect mqtt_dialect() {
     dialect d{.name = "MQTT",
               .subprotocol = "mqtt",
               .listener = "mqtt",
-              .split = split,
+              .split = split_mqtt,
               .probe = {wire("c0 00"), {"d0 00"}},
               .witness_hello = {wire("10: 'MQTT' 04 02 0000 'witness'; 82: 0001 'witness' 00"), {"20 02 0000", "90 03 0001 00"}},
               .witness_round = {wire("32: 'witness' 0002 \"still there\""), {"30 * 6572 65", "40 02 0002"}},

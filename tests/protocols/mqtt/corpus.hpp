@@ -8,6 +8,7 @@
 namespace broker::test {
 
 [[nodiscard]] dialect mqtt_dialect();
+[[nodiscard]] std::vector<std::string> split_mqtt(std::string_view bytes); // its `split`
 
 // The limits the rows count on, for an engine without a server around it (mqtt_dialect().settings says the same).
 [[nodiscard]] limits mqtt_corpus_limits();
