@@ -4,6 +4,7 @@
 #include "conformance/peer.hpp"
 
 #include "protocols/mqtt/corpus.hpp"
+#include "protocols/stomp/corpus.hpp"
 #include "support/hex.hpp"
 #include "support/wire.hpp"
 
@@ -14,6 +15,7 @@
 #include <map>
 
 using namespace broker::test;
+using namespace std::string_literals;
 
 namespace {
 
@@ -131,6 +133,10 @@ TEST_CASE("MQTT: every row has the same reaction over TCP and WebSocket, and the
     run_table(mqtt_dialect());
 }
 
+TEST_CASE("STOMP: every row has the same reaction over TCP and WebSocket, and the witness is served") {
+    run_table(stomp_dialect());
+}
+
 TEST_CASE("MQTT-6.0.0-1: MQTT in a text message closes the connection") {
     brokerd_process server{{"ws"}, {}};
     peer client{transport::websocket, server.port("ws"), "mqtt"};
@@ -159,4 +165,47 @@ TEST_CASE("MQTT-6.0.0-3, MQTT-6.0.0-4: the subprotocol is mqtt, or there is no c
     CHECK(client.response().find("Sec-WebSocket-Protocol: mqtt\r\n") != std::string::npos);
     CHECK_THROWS_WITH((peer{transport::websocket, server.port("ws"), "unknown"}),
                       doctest::Contains("HTTP/1.1 400"));
+}
+
+TEST_CASE("STOMP over WebSocket: text or binary comes in, text goes out where it is UTF-8, one frame a message") {
+    brokerd_process server{{"ws"}, {}};
+    peer client{transport::websocket, server.port("ws"), "v12.stomp"};
+    client.send_frame(0x1, "CONNECT\naccept-version:1.2\nhost:h\n\n\0SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:r\n\n\0"s);
+    client.send_frame(0x2, "SEND\ndestination:/topic/a\n\ntext \xE2\x82\xAC\0"s);
+    client.send_frame(0x2, "SEND\ndestination:/topic/a\ncontent-le"s); // a frame spans messages of both kinds
+    client.send_frame(0x1, "ngth:3\n\n\0"s);
+    client.send_frame(0x2, "\xFFx\0"s);
+    while (client.messages().size() < 4 && client.read_more()) {}
+    REQUIRE(client.messages().size() == 4);
+    std::string kinds;
+    std::string_view rest = client.received();
+    for (const auto& m : client.messages()) {
+        kinds += m.opcode == 1 ? 't' : 'b';
+        CHECK(rest[m.size - 1] == '\0'); // the frame ends with its message
+        rest.remove_prefix(m.size);
+    }
+    CHECK(kinds == "tttb"); // CONNECTED, RECEIPT, and the two MESSAGEs
+}
+
+TEST_CASE("[STOMP12-DISCONNECT-2] DISCONNECT over WebSocket: RECEIPT, then close 1000") {
+    brokerd_process server{{"ws"}, {}};
+    peer client{transport::websocket, server.port("ws"), "v12.stomp"};
+    client.send_frame(0x1, "CONNECT\naccept-version:1.2\nhost:h\n\n\0"s);
+    while (client.received().empty() && client.read_more()) {}
+    client.forget_received();
+    client.send_frame(0x1, "SEND\ndestination:/queue/q\n\nx\0DISCONNECT\nreceipt:77\n\n\0"s);
+    while (client.read_more()) {}
+    CHECK(client.received() == "RECEIPT\nreceipt-id:77\n\n\0"s);
+    CHECK(client.close_code() == 1000);
+    CHECK(client.ended());
+}
+
+TEST_CASE("[STOMP12-LIMIT-1] a line of 4 MB is refused at its limit") {
+    brokerd_process server{{"stomp"}, {}};
+    peer client{transport::tcp, server.port("stomp"), ""};
+    client.send("CONNECT\naccept-version:1.2\nhost:h\n\n\0SEND\nk:"s);
+    client.send(std::string(4 * 1024 * 1024, 'x'));
+    while (client.read_more()) {}
+    CHECK(client.received().find("code:too_big") != std::string::npos);
+    CHECK(client.ended());
 }

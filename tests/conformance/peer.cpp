@@ -164,6 +164,7 @@ void peer::take_frames() {
         } else if (opcode == ping) {
             send_frame(0xA, payload);
         } else {
+            messages_.push_back({.opcode = static_cast<std::uint8_t>(opcode), .size = payload.size()});
             received_ += payload;
         }
     }

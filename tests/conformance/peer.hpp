@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace broker::test {
 
@@ -43,6 +44,12 @@ public:
 
     [[nodiscard]] const std::string& received() const { return received_; }
     void forget_received() { received_.clear(); }
+    // How received() came: WebSocket messages since the connection began.
+    struct message {
+        std::uint8_t opcode = 0; // 1: text, 2: binary
+        std::size_t size = 0;
+    };
+    [[nodiscard]] const std::vector<message>& messages() const { return messages_; }
     [[nodiscard]] bool ended() const { return ended_; }
     [[nodiscard]] std::optional<std::uint16_t> close_code() const { return close_code_; } // of a WebSocket close frame
     [[nodiscard]] const std::string& response() const { return response_; }               // to the upgrade request
@@ -58,6 +65,7 @@ private:
     bool ended_ = false;
     std::string raw_; // WebSocket: incomplete frames
     std::string received_;
+    std::vector<message> messages_;
     std::string response_;
     std::optional<std::uint16_t> close_code_;
 };
