@@ -278,6 +278,8 @@ result<bool, admin_error> admin_node::publish(const message_fields& fields) {
     case refusal::none: return matched;
     case refusal::storage_failed:
         return fail(admin_error{admin_error::kind::refused, "the store does not accept writes; see the log"});
+    case refusal::not_waiting:
+    case refusal::not_permitted:
     case refusal::quota_exceeded:
         return fail(admin_error{admin_error::kind::refused, "a queue or retained-message limit is reached"});
     }

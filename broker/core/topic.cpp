@@ -36,7 +36,9 @@ std::optional<std::string_view> queue_name(std::string_view topic_name) {
     return topic_name.substr(queue_prefix.size());
 }
 
-bool is_server_topic(std::string_view name) { return name.starts_with('$') && !queue_name(name); }
+bool is_server_topic(std::string_view name) {
+    return name.starts_with('$') && !queue_name(name) && !is_temporary(name);
+}
 
 std::optional<topic_filter> topic_filter::parse(std::string_view text, const limits& bounds) {
     if (!within(text, bounds)) return std::nullopt;

@@ -12,10 +12,14 @@ namespace broker {
 
 inline constexpr std::string_view queue_prefix = "$queue/";
 
+// Temporary queues: "$temp/OWNER/NAME", an ordinary topic that only its owner receives (router::open_temporary).
+inline constexpr std::string_view temporary_prefix = "$temp/";
+[[nodiscard]] inline bool is_temporary(std::string_view topic_name) { return topic_name.starts_with(temporary_prefix); }
+
 // Non-empty, valid UTF-8, no U+0000, no wildcard characters, within the limits [MQTT-4.7.1-1, MQTT-4.7.3-1..3].
 [[nodiscard]] bool is_topic_name(std::string_view name, const limits& bounds);
 
-// Names that begin with '$' are the server's (§4.7.2), except queues.
+// Names that begin with '$' are the server's (§4.7.2), except queues and temporary queues.
 [[nodiscard]] bool is_server_topic(std::string_view name);
 
 // The queue's name when `name` is "$queue/NAME".

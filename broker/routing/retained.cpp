@@ -4,7 +4,11 @@
 
 namespace broker {
 
-retained::outcome retained::set(const message_ptr& m) {
+bool retained::has_room(std::size_t messages, std::size_t more_bytes) const {
+    return count() + messages <= bounds_.retained_messages_max && bytes() + more_bytes <= bounds_.retained_bytes_max;
+}
+
+retained::outcome retained::set(const message_ptr& m, bool room_is_sure) {
     const std::unique_lock lock{mutex_};
     auto* at = &root_;
     for (level_walk walk{m->topic()}; !walk.done() && at != nullptr; walk.next()) {
@@ -13,8 +17,8 @@ retained::outcome retained::set(const message_ptr& m) {
     }
     const bool known = at != nullptr && at->message;
     const auto freed = known ? at->message->footprint() : 0;
-    if (!known && count() >= bounds_.retained_messages_max) return outcome::refused_count;
-    if (bytes() - freed + m->footprint() > bounds_.retained_bytes_max) return outcome::refused_bytes;
+    if (!room_is_sure && !known && count() >= bounds_.retained_messages_max) return outcome::refused_count;
+    if (!room_is_sure && bytes() - freed + m->footprint() > bounds_.retained_bytes_max) return outcome::refused_bytes;
     if (at == nullptr) {
         at = &root_;
         for (level_walk walk{m->topic()}; !walk.done(); walk.next()) {

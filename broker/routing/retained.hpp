@@ -20,7 +20,10 @@ public:
     explicit retained(const limits& bounds) : bounds_{bounds} {}
 
     enum class outcome : std::uint8_t { stored, replaced, refused_count, refused_bytes };
-    outcome set(const message_ptr& m);
+    // `room_is_sure`: has_room() was asked in this turn; a place another shard took meanwhile is not counted against it.
+    outcome set(const message_ptr& m, bool room_is_sure = false);
+    // Would so many new messages fit?
+    [[nodiscard]] bool has_room(std::size_t messages, std::size_t bytes) const;
     bool erase(std::string_view topic); // true: there was one
 
     [[nodiscard]] message_ptr get(std::string_view topic, time_point now) const;

@@ -8,18 +8,37 @@
 #include "routing/subscription.hpp"
 #include "session/session.hpp"
 
+#include <span>
+#include <string>
+
 namespace broker {
 
 enum class refusal : std::uint8_t {
     none,
     storage_failed, // durable publications are refused while the store does not acknowledge
     quota_exceeded, // queue full with policy reject, too many retained messages or queues
+    not_waiting,    // publish_all: nothing waits for this answer (any more)
+    not_permitted,  // somebody else's temporary queue
 };
 
 struct routed {
     ticket durable_at{};               // the acknowledgement may leave once this is durable
     bool matched = false;            // somebody was subscribed, or it went to a queue
     refusal refused = refusal::none; // nothing was done
+};
+
+// One step of a unit that happens whole or not at all (a STOMP transaction): a publication or an answer.
+struct unit_step {
+    message_ptr message{};    // published; null:
+    session* of = nullptr;    // a session of this shard answers `how` for `handle`
+    std::uint16_t handle = 0;
+    settlement how{};
+};
+
+struct unit_outcome {
+    ticket durable_at{};             // when this is durable, all of it is
+    refusal refused = refusal::none; // nothing was done
+    std::size_t at = 0;              // because of this step
 };
 
 class router {
@@ -31,14 +50,28 @@ public:
     // store as one atomic batch: a QoS 2 packet id remembered, or the other messages of a transaction.
     [[nodiscard]] virtual routed publish(message_ptr m, time_point now) = 0;
 
+    // All of the steps in their order, or none: room in queues and among retained messages is taken and answers are
+    // looked for before anything is done. One atomic batch of the store. A handle may occur once.
+    [[nodiscard]] virtual unit_outcome publish_all(std::span<const unit_step> steps, time_point now) = 0;
+
     struct subscribed {
         bool existed = false;            // the filter was there: options replaced [MQTT-3.8.4-3]
-        refusal refused = refusal::none; // quota_exceeded: max_subscriptions_per_client, max_queues
+        refusal refused = refusal::none; // quota_exceeded: max_subscriptions_per_client, max_queues; not_permitted
         ticket durable_at{};               // the acknowledgement may leave once this is durable
     };
     // Effective at once. Kept in the store when the session is durable.
     [[nodiscard]] virtual subscribed subscribe(session& s, const topic_filter& filter, const subscription_options& options,
                                                time_point now) = 0;
+
+    // A temporary queue of `s`: a topic that only `s` receives, that anybody may publish to under the name returned, in
+    // memory, gone with the session or by unsubscribe(). `s` is transient. Refused: not_permitted when `name` is no
+    // topic name, quota_exceeded.
+    struct temporary {
+        std::string topic{}; // "$temp/OWNER/NAME"; the same name gives the same topic for the session's life
+        refusal refused = refusal::none;
+    };
+    [[nodiscard]] virtual temporary open_temporary(session& s, std::string_view name, const subscription_options& options,
+                                                   time_point now) = 0;
 
     struct unsubscribed {
         bool existed = false;

@@ -1,5 +1,6 @@
 #include "routing/shard_router.hpp"
 
+#include "core/assert.hpp"
 #include "storage/keys.hpp"
 #include "storage/records.hpp"
 
@@ -10,7 +11,7 @@ namespace broker {
 using storage::column;
 
 shard_router::shard_router(shard_desk& desk, topic_trie& trie, retained& kept, server_topics& own,
-                           shard_sessions& sessions, queue_table& queues)
+                           shard_sessions& sessions, queue_router& queues)
     : desk_{desk}, trie_{trie}, retained_{kept}, own_{own}, sessions_{sessions}, queues_{queues},
       per_shard_(desk.shards()) {}
 
@@ -18,19 +19,29 @@ shard_router::shard_router(shard_desk& desk, topic_trie& trie, retained& kept, s
 
 routed shard_router::publish(message_ptr m, time_point now) {
     m->assign_id(message_id{desk_.next_id()});
-    if (const auto name = queue_name(m->topic())) return publish_to_queue(m, *name);
+    if (const auto name = queue_name(m->topic())) {
+        const auto place = queues_.reserve(*m, *name);
+        if (place.refused == refusal::none) return queues_.put(m, place);
+        desk_.count().drop(place.refused == refusal::quota_exceeded ? drop_reason::queue_full : drop_reason::storage);
+        return {.refused = place.refused};
+    }
+    return publish_to_topic(m, false, now);
+}
 
+// `room_is_sure`: somebody looked whether the retained message fits.
+routed shard_router::publish_to_topic(const message_ptr& m, bool room_is_sure, time_point now) {
     matched_.clear();
     trie_.match(shard_index{desk_.self()}, m->topic(), matched_);
     const auto stored = choose_receivers(*m);
-    if (desk_.store_failed() && (stored != 0 || m->retain())) return {.refused = refusal::storage_failed};
-    if (m->retain()) {
-        if (const auto refused = keep(m); refused != refusal::none) return {.refused = refused};
+    const bool kept = is_kept(*m);
+    if (desk_.store_failed() && (stored != 0 || kept)) return {.refused = refusal::storage_failed};
+    if (kept) {
+        if (const auto refused = keep(m, room_is_sure); refused != refusal::none) return {.refused = refused};
     }
     if (stored != 0) put_entries(m, stored);
     hand_out(m, stored, now);
     routed done{.matched = !targets_.empty()};
-    if (stored != 0 || m->retain()) {
+    if (stored != 0 || kept) {
         desk_.require(m->persistent());
         done.durable_at = desk_.open_ticket();
     }
@@ -153,12 +164,15 @@ void shard_router::put_entries(const message_ptr& m, std::size_t stored) {
     }
 }
 
-refusal shard_router::keep(const message_ptr& m) {
+// Only the owner's session would see what is retained for a temporary queue, and it never asks.
+bool shard_router::is_kept(const message& m) { return m.retain() && !is_temporary(m.topic()); }
+
+refusal shard_router::keep(const message_ptr& m, bool room_is_sure) {
     if (m->payload().empty()) { // [MQTT-3.3.1-6]
         if (retained_.erase(m->topic())) desk_.open().erase(column::retained, storage::retained_key(m->topic()));
         return refusal::none;
     }
-    switch (retained_.set(m)) {
+    switch (retained_.set(m, room_is_sure)) {
     case retained::outcome::stored:
     case retained::outcome::replaced: break;
     case retained::outcome::refused_count:
@@ -170,42 +184,78 @@ refusal shard_router::keep(const message_ptr& m) {
     return refusal::none;
 }
 
-// --- queues ---
+// --- units ---
 
-queue_slot* shard_router::queue_of(std::string_view name) {
-    const auto found = queues_.find_or_create(name, [this] { return session_id{desk_.next_id()}; });
-    if (found.created) {
-        record_.clear();
-        storage::encode_queue({.name = std::string{name}}, record_);
-        desk_.open().put(column::queues, storage::queue_key(found.slot->id), record_);
-        desk_.require(true);
+unit_outcome shard_router::publish_all(std::span<const unit_step> steps, time_point now) {
+    if (desk_.store_failed()) return {.refused = refusal::storage_failed};
+    if (const auto at = first_unanswerable(steps); at != steps.size()) return {.refused = refusal::not_waiting, .at = at};
+    std::size_t kept = 0;
+    std::size_t kept_bytes = 0;
+    std::vector<queue_router::place> places(steps.size());
+    for (std::size_t i = 0; i != steps.size(); ++i) {
+        if (!steps[i].message) continue;
+        const auto& m = *steps[i].message;
+        auto refused = refusal::none;
+        if (const auto name = queue_name(m.topic())) {
+            places[i] = queues_.reserve(m, *name);
+            refused = places[i].refused;
+        } else if (is_kept(m) && !m.payload().empty()) {
+            kept_bytes += m.footprint();
+            if (!retained_.has_room(++kept, kept_bytes)) refused = refusal::quota_exceeded;
+        }
+        if (refused == refusal::none) continue;
+        for (const auto& p : places) {
+            if (p.in != nullptr && p.refused == refusal::none) queues_.give_back(p);
+        }
+        return {.refused = refused, .at = i};
     }
-    return found.slot;
+    unit_outcome done;
+    for (std::size_t i = 0; i != steps.size(); ++i) {
+        const auto& s = steps[i];
+        if (!s.message) {
+            done.durable_at = std::max(done.durable_at, s.of->settle(s.handle, s.how, now).value_or(ticket{}));
+            continue;
+        }
+        s.message->assign_id(message_id{desk_.next_id()});
+        const auto one = places[i].in != nullptr ? queues_.put(s.message, places[i]) : publish_to_topic(s.message, true, now);
+        done.durable_at = std::max(done.durable_at, one.durable_at);
+    }
+    return done;
 }
 
-routed shard_router::publish_to_queue(const message_ptr& m, std::string_view name) {
-    if (desk_.store_failed()) return {.refused = refusal::storage_failed};
-    auto* const q = queue_of(name);
-    const auto& bounds = desk_.bounds();
-    if (q == nullptr || q->messages.load(std::memory_order_relaxed) >= bounds.queue_messages_max ||
-        q->bytes.load(std::memory_order_relaxed) >= bounds.queue_bytes_max) {
-        desk_.count().drop(drop_reason::queue_full);
-        return {.refused = refusal::quota_exceeded};
+// The first answer nobody waits for, or that comes twice; steps.size() when there is none.
+std::size_t shard_router::first_unanswerable(std::span<const unit_step> steps) {
+    std::vector<std::pair<const session*, std::uint16_t>> answered;
+    for (const auto& s : steps) {
+        if (!s.message) answered.emplace_back(s.of, s.handle);
     }
-    q->messages.fetch_add(1, std::memory_order_relaxed);
-    q->bytes.fetch_add(m->footprint(), std::memory_order_relaxed);
-
-    const auto body = m->fields();
-    record_.clear();
-    storage::encode_entry({.level = qos::at_least_once}, &body, record_);
-    desk_.open().put(column::entries, storage::entry_key(q->id, m->id()), record_);
-    desk_.require(m->persistent());
-    desk_.send(q->owner, queue_arrival{.queue = q,
-                                       .value = {.message = m, .level = qos::at_least_once, .stored = true}});
-    return {.durable_at = desk_.open_ticket(), .matched = true};
+    std::ranges::sort(answered);
+    const auto twice = std::ranges::adjacent_find(answered);
+    for (std::size_t i = 0; i != steps.size(); ++i) {
+        if (steps[i].message) continue;
+        if (!steps[i].of->outstanding_level(steps[i].handle)) return i;
+        if (twice != answered.end() && *twice == std::pair<const session*, std::uint16_t>{steps[i].of, steps[i].handle}) return i;
+    }
+    return steps.size();
 }
 
 // --- subscriptions ---
+
+router::temporary shard_router::open_temporary(session& s, std::string_view name, const subscription_options& options,
+                                               time_point) {
+    BROKER_ASSERT(!s.durable());
+    // The owner's id never repeats: an answer to somebody who is gone reaches nobody.
+    temporary made{.topic = std::string{temporary_prefix} + std::to_string(s.id().value()) + '/' + std::string{name}};
+    const auto filter = topic_filter::parse(made.topic, desk_.bounds());
+    if (!filter || name.empty() || filter->has_wildcard()) return {.refused = refusal::not_permitted};
+    const auto known = s.subscriptions_.find(made.topic);
+    if (known == s.subscriptions_.end() && s.subscriptions_.size() >= desk_.bounds().max_subscriptions_per_client) {
+        return {.refused = refusal::quota_exceeded};
+    }
+    (void)trie_.insert(*filter, *s.slot_, options);
+    s.subscriptions_.insert_or_assign(made.topic, options);
+    return made;
+}
 
 router::subscribed shard_router::subscribe(session& s, const topic_filter& filter, const subscription_options& options,
                                            time_point) {
@@ -215,8 +265,9 @@ router::subscribed shard_router::subscribe(session& s, const topic_filter& filte
         return {.refused = refusal::quota_exceeded};
     }
     if (s.durable() && desk_.store_failed()) return {.refused = refusal::storage_failed};
+    if (level_walk{filter.pattern()}.level() == "$temp" && !existed) return {.refused = refusal::not_permitted};
     if (filter.what() == topic_filter::kind::queue) {
-        auto* const q = queue_of(filter.queue());
+        auto* const q = queues_.find_or_create(filter.queue());
         if (q == nullptr) return {.refused = refusal::quota_exceeded};
         s.has_queues_ = true;
         desk_.send(q->owner, queue_join{.queue = q,

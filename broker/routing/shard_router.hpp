@@ -2,6 +2,7 @@
 #pragma once
 
 #include "routing/desk.hpp"
+#include "routing/queue_router.hpp"
 #include "routing/retained.hpp"
 #include "routing/router.hpp"
 #include "routing/server_topics.hpp"
@@ -13,11 +14,14 @@ namespace broker {
 class shard_router final : public router {
 public:
     shard_router(shard_desk& desk, topic_trie& trie, retained& kept, server_topics& own, shard_sessions& sessions,
-                 queue_table& queues);
+                 queue_router& queues);
 
     [[nodiscard]] routed publish(message_ptr m, time_point now) override;
+    [[nodiscard]] unit_outcome publish_all(std::span<const unit_step> steps, time_point now) override;
     [[nodiscard]] subscribed subscribe(session& s, const topic_filter& filter, const subscription_options& options,
                                        time_point now) override;
+    [[nodiscard]] temporary open_temporary(session& s, std::string_view name, const subscription_options& options,
+                                           time_point now) override;
     [[nodiscard]] unsubscribed unsubscribe(session& s, const topic_filter& filter, time_point now) override;
     void send_retained(session& s, const topic_filter& filter, const subscription_options& options,
                        time_point now) override;
@@ -28,9 +32,10 @@ public:
     [[nodiscard]] counters& count() override { return desk_.count(); }
 
 private:
-    [[nodiscard]] routed publish_to_queue(const message_ptr& m, std::string_view name);
-    [[nodiscard]] refusal keep(const message_ptr& m);
-    [[nodiscard]] queue_slot* queue_of(std::string_view name);
+    [[nodiscard]] routed publish_to_topic(const message_ptr& m, bool room_is_sure, time_point now);
+    [[nodiscard]] static bool is_kept(const message& m);
+    [[nodiscard]] refusal keep(const message_ptr& m, bool room_is_sure);
+    [[nodiscard]] static std::size_t first_unanswerable(std::span<const unit_step> steps);
     void merge_overlapping();
     std::size_t choose_receivers(const message& m);
     void put_entries(const message_ptr& m, std::size_t stored);
@@ -52,7 +57,7 @@ private:
     retained& retained_;
     server_topics& own_;
     shard_sessions& sessions_;
-    queue_table& queues_;
+    queue_router& queues_;
     // Scratch, kept for its capacity.
     match_set matched_;
     std::vector<target> targets_;

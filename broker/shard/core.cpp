@@ -26,7 +26,8 @@ shard_core::shard_core(shard_index self, commons& shared)
     : shared_{shared}, desk_{self, shared.shards, shared.bounds, shared.store, shared.ids, shared.level},
       sessions_{desk_, shared.sessions, shared.trie, shared.queues,
                 [this](message_ptr m, time_point now) { (void)router_.publish(std::move(m), now); }},
-      router_{desk_, shared.trie, shared.kept, shared.own, sessions_, shared.queues} {}
+      queue_router_{desk_, shared.queues},
+      router_{desk_, shared.trie, shared.kept, shared.own, sessions_, queue_router_} {}
 
 queue& shard_core::queue_of(queue_slot& handle) {
     auto& known = queues_[handle.id];

@@ -69,6 +69,7 @@ private:
     commons& shared_;
     shard_desk desk_;
     shard_sessions sessions_;
+    queue_router queue_router_;
     shard_router router_;
     std::unordered_map<session_id, std::unique_ptr<queue>> queues_;
     std::vector<mail> own_mail_;

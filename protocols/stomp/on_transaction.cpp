@@ -75,19 +75,21 @@ void engine::on_commit(const frame& f, time_point now) {
     if (std::ranges::adjacent_find(acknowledged) != acknowledged.end()) {
         return fail("protocol_error", "the transaction acknowledges a message twice", f.get("receipt"));
     }
-    ticket at;
+    std::vector<unit_step> steps;
     for (const auto& step : done.steps) {
         if (step.message) {
-            const auto routed = with_.route.publish(step.message, now);
-            if (routed.refused != refusal::none) {
-                return fail("overload", "the store or a limit refuses the transaction", f.get("receipt"));
+            steps.push_back({.message = step.message});
+        } else if (const auto target = target_of(step.acknowledged); target && target->of->session_ != nullptr) {
+            for (const auto& one : take_settled(*target)) {
+                steps.push_back({.of = target->of->session_, .handle = one.handle, .how = step.how});
             }
-            at = std::max(at, routed.durable_at);
-        } else if (const auto target = target_of(step.acknowledged)) {
-            at = std::max(at, settle(*target, step.how, now));
         } // else: a cumulative one earlier in this transaction covers it
     }
-    receipt(f, at);
+    const auto all = with_.route.publish_all(steps, now);
+    if (all.refused != refusal::none) {
+        return fail("overload", "the store or a limit refuses the transaction", f.get("receipt"));
+    }
+    receipt(f, all.durable_at);
 }
 
 void engine::on_abort(const frame& f) {
