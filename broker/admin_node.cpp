@@ -241,13 +241,18 @@ result<std::vector<message_ptr>, admin_error> admin_node::retained(const std::st
 }
 
 result<std::size_t, admin_error> admin_node::delete_retained(const std::string& filter) {
-    auto found = retained(filter, shared_.bounds.retained_messages_max);
-    if (!found) return fail(found.error());
-    for (const auto& m : *found) {
-        const auto gone = publish({.topic = m->topic(), .retain = true});
-        if (!gone) return fail(gone.error());
+    constexpr std::size_t at_once = 1000;
+    std::size_t deleted = 0;
+    for (;;) {
+        const auto found = retained(filter, at_once);
+        if (!found) return fail(found.error());
+        for (const auto& m : *found) {
+            const auto gone = publish({.topic = m->topic(), .retain = true});
+            if (!gone) return fail(gone.error());
+        }
+        deleted += found->size();
+        if (found->size() < at_once) return deleted;
     }
-    return found->size();
 }
 
 result<bool, admin_error> admin_node::publish(const message_fields& fields) {

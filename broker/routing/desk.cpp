@@ -14,8 +14,29 @@ std::uint64_t shard_desk::next_id() {
     return drawn.id;
 }
 
+// Two shards may change one topic at the same time; each writes what the topic holds now, under the lock that the change
+// needed, so the last submission about it has the last word.
+void shard_desk::write_retained() {
+    std::string record;
+    for (const auto& topic : retained_changed_) {
+        if (const auto m = kept_->get_held(topic)) {
+            record.clear();
+            storage::encode_message(m->fields(), record);
+            open_.put(storage::column::retained, storage::retained_key(topic), record);
+        } else {
+            open_.erase(storage::column::retained, storage::retained_key(topic));
+        }
+    }
+    retained_changed_.clear();
+}
+
 void shard_desk::submit() {
-    if (open_.empty() && loads_.empty()) return;
+    if (open_.empty() && loads_.empty() && retained_changed_.empty()) return;
+    std::shared_lock<std::shared_mutex> held;
+    if (!retained_changed_.empty()) {
+        held = kept_->hold();
+        write_retained();
+    }
     submitted_ = store_->submit(self_, std::move(open_), std::move(loads_));
     open_ = storage::batch{};
     loads_.clear();

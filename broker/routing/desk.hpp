@@ -5,6 +5,7 @@
 #include "core/counters.hpp"
 #include "core/limits.hpp"
 #include "routing/mail.hpp"
+#include "routing/retained.hpp"
 #include "storage/store.hpp"
 
 #include <atomic>
@@ -41,8 +42,8 @@ private:
 class shard_desk {
 public:
     shard_desk(shard_index self, std::size_t shards, const limits& bounds, storage::store& store, id_source& ids,
-               storage::durability level)
-        : self_{self}, bounds_{&bounds}, store_{&store}, ids_{&ids}, level_{level}, out_(shards) {}
+               const retained& kept, storage::durability level)
+        : self_{self}, bounds_{&bounds}, store_{&store}, ids_{&ids}, kept_{&kept}, level_{level}, out_(shards) {}
 
     [[nodiscard]] std::uint16_t self() const { return self_.value(); }
     [[nodiscard]] std::size_t shards() const { return out_.size(); }
@@ -59,6 +60,9 @@ public:
     [[nodiscard]] ticket open_ticket() const { return ticket{submitted_.value() + 1}; }
     [[nodiscard]] ticket durable_upto() const { return durable_; }
     [[nodiscard]] bool store_failed() const { return failed_; }
+    // This turn changed what is retained for the topic: submit() writes what is true by then.
+    void retained_changed(std::string_view topic) { retained_changed_.emplace_back(topic); }
+    [[nodiscard]] const retained& kept() const { return *kept_; }
     void load(const storage::load_request& request) { loads_.push_back(request); }
     void submit();                                     // end of turn: before mail is posted
     void completed(ticket upto, bool failed) {
@@ -79,12 +83,16 @@ public:
     [[nodiscard]] std::vector<mail>& outgoing(std::size_t to) { return out_[to]; }
 
 private:
+    void write_retained();
+
     shard_index self_;
     const limits* bounds_;
     storage::store* store_;
     id_source* ids_;
+    const retained* kept_;
     storage::durability level_;
     storage::batch open_;
+    std::vector<std::string> retained_changed_;
     std::vector<storage::load_request> loads_;
     ticket submitted_;
     ticket durable_;

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <vector>
@@ -27,9 +28,18 @@ public:
     bool erase(std::string_view topic); // true: there was one
 
     [[nodiscard]] message_ptr get(std::string_view topic, time_point now) const;
-    // Appends what matches, in the order of topics' levels; expired messages are left out.
-    void match(std::string_view pattern, time_point now, std::vector<message_ptr>& into,
-               std::size_t count_max = ~std::size_t{0}) const;
+    // Appends what matches, at most `count_max`, in the order of topics' levels; expired messages are left out. With
+    // `after`, a topic that need not be there any more: only what comes behind it, so that a walk can be done in pieces.
+    void match(std::string_view pattern, time_point now, std::vector<message_ptr>& into, std::size_t count_max,
+               std::optional<std::string_view> after = std::nullopt) const;
+
+    // Gone from memory if it has expired. True: it was.
+    bool expire(std::string_view topic, time_point now);
+
+    // While it is held nobody changes anything: what is read under it and submitted to the store before it is let go
+    // reaches the disk in the order in which it became true here, whichever shards are at it.
+    [[nodiscard]] std::shared_lock<std::shared_mutex> hold() const { return std::shared_lock{mutex_}; }
+    [[nodiscard]] message_ptr get_held(std::string_view topic) const; // under hold(); expired ones too
 
     [[nodiscard]] std::size_t count() const { return count_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
@@ -39,9 +49,9 @@ private:
         message_ptr message{};
         std::map<std::string, std::unique_ptr<node>, std::less<>> children{};
     };
-    static void match_below(const node& at, std::string_view pattern, bool first, time_point now,
-                            std::vector<message_ptr>& into, std::size_t count_max);
-    static void take_all(const node& at, time_point now, std::vector<message_ptr>& into, std::size_t count_max);
+    class matcher;
+
+    bool erase_locked(std::string_view topic, time_point expired_by);
 
     const limits& bounds_;
     mutable std::shared_mutex mutex_;

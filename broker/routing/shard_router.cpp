@@ -169,7 +169,7 @@ bool shard_router::is_kept(const message& m) { return m.retain() && !is_temporar
 
 refusal shard_router::keep(const message_ptr& m, bool room_is_sure) {
     if (m->payload().empty()) { // [MQTT-3.3.1-6]
-        if (retained_.erase(m->topic())) desk_.open().erase(column::retained, storage::retained_key(m->topic()));
+        if (retained_.erase(m->topic())) desk_.retained_changed(m->topic());
         return refusal::none;
     }
     switch (retained_.set(m, room_is_sure)) {
@@ -178,10 +178,31 @@ refusal shard_router::keep(const message_ptr& m, bool room_is_sure) {
     case retained::outcome::refused_count:
     case retained::outcome::refused_bytes: return refusal::quota_exceeded;
     }
-    record_.clear();
-    storage::encode_message(m->fields(), record_);
-    desk_.open().put(column::retained, storage::retained_key(m->topic()), record_);
+    desk_.retained_changed(m->topic());
+    if (m->expires_at() != never) expire_later(*m);
     return refusal::none;
+}
+
+// --- retained messages that expire ---
+
+void shard_router::expire_later(const message& m) {
+    expiring_.emplace(m.expires_at(), m.topic());
+    // A topic that is set again and again leaves a deadline each time: those that mean nothing any more go.
+    if (expiring_.size() < 1024 || expiring_.size() < 2 * retained_.count()) return;
+    std::erase_if(expiring_, [this](const auto& e) {
+        const auto known = retained_.get(e.second, time_point{});
+        return !known || known->expires_at() != e.first;
+    });
+}
+
+void shard_router::on_deadline(time_point now) {
+    while (!expiring_.empty() && expiring_.begin()->first <= now) {
+        const auto topic = std::move(expiring_.extract(expiring_.begin()).value().second);
+        if (!retained_.expire(topic, now)) continue; // replaced or deleted meanwhile
+        desk_.retained_changed(topic);
+        desk_.require(false);
+        desk_.count().drop(drop_reason::expired);
+    }
 }
 
 // --- units ---
@@ -296,6 +317,7 @@ router::subscribed shard_router::subscribe(session& s, const topic_filter& filte
 
 router::unsubscribed shard_router::unsubscribe(session& s, const topic_filter& filter, time_point) {
     if (s.subscriptions_.erase(filter.text()) == 0) return {};
+    s.forget_retained(filter.text());
     if (filter.what() == topic_filter::kind::queue) {
         auto* const q = queues_.find(filter.queue());
         if (q != nullptr) desk_.send(q->owner, queue_leave{.queue = q, .who = s.slot_});
@@ -314,25 +336,14 @@ router::unsubscribed shard_router::unsubscribe(session& s, const topic_filter& f
 void shard_router::send_retained(session& s, const topic_filter& filter, const subscription_options& options,
                                  time_point now) {
     std::vector<message_ptr> found;
-    retained_.match(filter.pattern(), now, found);
     own_.match(filter.pattern(), found);
     for (auto& m : found) {
         entry e{.message = std::move(m), .retain = true};
         e.level = options.level_for(e.message->level());
         if (options.identifier != 0) e.identifiers.push_back(options.identifier);
-        if (e.level != qos::at_most_once && s.durable()) {
-            // A copy with an id of its own: entries are keyed by it, and the original may be owed as well.
-            auto body = e.message->fields();
-            body.id = message_id{desk_.next_id()};
-            e.message = make_message(body);
-            e.stored = true;
-            record_.clear();
-            storage::encode_entry({.level = e.level, .retain = true, .identifiers = e.identifiers}, &body, record_);
-            desk_.open().put(column::entries, storage::entry_key(s.id(), body.id), record_);
-            desk_.require(body.persistent);
-        }
         s.enqueue(std::move(e), now);
     }
+    s.walk_retained(filter, options, now);
 }
 
 } // namespace broker

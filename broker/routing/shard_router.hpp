@@ -9,6 +9,8 @@
 #include "routing/topic_trie.hpp"
 #include "session/shard_sessions.hpp"
 
+#include <set>
+
 namespace broker {
 
 class shard_router final : public router {
@@ -28,6 +30,11 @@ public:
     // The server's own publication ("$SYS/..."): subscribers get it, later ones its latest value like a retained message.
     // It is not stored, and nobody is told when nobody is there.
     void announce(message_ptr m, time_point now);
+    // Retained messages that expire leave memory and store on time.
+    [[nodiscard]] time_point next_deadline() const { return expiring_.empty() ? never : expiring_.begin()->first; }
+    void on_deadline(time_point now);
+    void expire_later(const message& m);
+
     [[nodiscard]] ticket durable_upto() const override { return desk_.durable_upto(); }
     [[nodiscard]] counters& count() override { return desk_.count(); }
 
@@ -58,6 +65,7 @@ private:
     server_topics& own_;
     shard_sessions& sessions_;
     queue_router& queues_;
+    std::set<std::pair<time_point, std::string>> expiring_; // retained messages that this shard set, or restored
     // Scratch, kept for its capacity.
     match_set matched_;
     std::vector<target> targets_;

@@ -15,6 +15,7 @@ using storage::column;
 namespace {
 
 constexpr std::size_t oldest_to_drop = 32; // read at once when an offline session is full
+constexpr std::size_t retained_piece = 64; // looked up under the lock at once
 
 } // namespace
 
@@ -167,6 +168,60 @@ bool session::knows(message_id id) const {
 
 // --- entries out ---
 
+void session::walk_retained(const topic_filter& filter, const subscription_options& options, time_point now) {
+    forget_retained(filter.text());
+    walks_.push_back({.filter = filter.text(),
+                      .pattern_at = filter.text().size() - filter.pattern().size(),
+                      .options = options});
+    const change counted{*this};
+    pump_retained(now);
+}
+
+void session::forget_retained(std::string_view filter) {
+    std::erase_if(walks_, [&](const retained_walk& w) { return w.filter == filter; });
+}
+
+void session::pump_retained(time_point now) {
+    std::vector<message_ptr> piece;
+    while (!walks_.empty()) {
+        if (!online() || !subscriber_->has_room()) return;
+        auto& w = walks_.front();
+        piece.clear();
+        desk_->kept().match(w.pattern(), now, piece, retained_piece, w.after);
+        for (const auto& m : piece) {
+            if (!hand_over_retained(m, w.options, now)) return;
+            w.after = m->topic();
+        }
+        if (piece.size() < retained_piece) walks_.erase(walks_.begin());
+    }
+}
+
+// False: there is no room for it now.
+bool session::hand_over_retained(const message_ptr& m, const subscription_options& options, time_point now) {
+    if (!subscriber_->has_room()) return false;
+    if (options.no_local && m->publisher() == id()) { // [MQTT-3.8.3-3]
+        desk_->count().drop(drop_reason::no_local);
+        return true;
+    }
+    entry e{.message = m, .level = options.level_for(m->level()), .retain = true};
+    if (options.identifier != 0) e.identifiers.push_back(options.identifier);
+    if (e.level == qos::at_most_once) return enqueue(std::move(e), now), true;
+    if (in_flight_ >= window_ || in_flight_ != outstanding_.size()) return false;
+    if (durable()) {
+        // A copy with an id of its own: entries are keyed by it, and the original may be owed as well.
+        auto body = m->fields();
+        body.id = message_id{desk_->next_id()};
+        e.message = make_message(body);
+        e.stored = true;
+        std::string record;
+        storage::encode_entry({.level = e.level, .retain = true, .identifiers = e.identifiers}, &body, record);
+        desk_->open().put(column::entries, storage::entry_key(id(), body.id), record);
+        desk_->require(body.persistent);
+    }
+    hand_over(std::move(e), now);
+    return true;
+}
+
 void session::pump(time_point now) {
     if (!online()) return;
     const change counted{*this};
@@ -200,6 +255,7 @@ void session::pump(time_point now) {
         }
     }
     if (backlog_.wants_load()) desk_->load(backlog_.start_load(id()));
+    if (!walks_.empty()) pump_retained(now);
 }
 
 void session::loaded(const storage::loaded_rows& rows, time_point now) {

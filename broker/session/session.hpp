@@ -102,6 +102,11 @@ public:
 
     // --- what the middle uses ---
 
+    // What is retained for the filter follows, retain flag set, in pieces as the subscriber takes them; what is published
+    // meanwhile comes between. While nobody is attached the walk waits. Again for the same filter: from the start.
+    void walk_retained(const topic_filter& filter, const subscription_options& options, time_point now);
+    void forget_retained(std::string_view filter); // unsubscribed
+
     // An entry arrives from a publisher. QoS 0 goes out at once or not at all.
     void enqueue(entry e, time_point now);
 
@@ -141,6 +146,17 @@ private:
     };
     void count_owed(std::size_t messages, std::size_t bytes);
 
+    // Where a subscription's walk through the retained messages stands.
+    struct retained_walk {
+        std::string filter{};
+        std::size_t pattern_at = 0;
+        subscription_options options{};
+        std::optional<std::string> after{};
+        [[nodiscard]] std::string_view pattern() const { return std::string_view{filter}.substr(pattern_at); }
+    };
+
+    void pump_retained(time_point now);
+    [[nodiscard]] bool hand_over_retained(const message_ptr& m, const subscription_options& options, time_point now);
     [[nodiscard]] bool ready_for_more() const;
     [[nodiscard]] bool over_limit() const;
     void drop_oldest(); // as far as they are in memory
@@ -174,6 +190,7 @@ private:
     time_point will_due_ = never; // offline: when the will is published
     std::size_t in_flight_ = 0;   // outstanding on this connection: counts against the window
     subscription_map subscriptions_;
+    std::vector<retained_walk> walks_; // the first is under way
     window_queue outstanding_; // in order of handing over
     std::unordered_map<message_id, std::pair<std::uint16_t, bool>> stored_handles_; // after a restart: handle, released
     backlog backlog_;

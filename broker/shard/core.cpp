@@ -23,7 +23,7 @@ void commons::restore(const storage::recovered& from) {
 }
 
 shard_core::shard_core(shard_index self, commons& shared)
-    : shared_{shared}, desk_{self, shared.shards, shared.bounds, shared.store, shared.ids, shared.level},
+    : shared_{shared}, desk_{self, shared.shards, shared.bounds, shared.store, shared.ids, shared.kept, shared.level},
       sessions_{desk_, shared.sessions, shared.trie, shared.queues,
                 [this](message_ptr m, time_point now) { (void)router_.publish(std::move(m), now); }},
       queue_router_{desk_, shared.queues},
@@ -94,6 +94,10 @@ void shard_core::restore(const storage::recovered& from, time_point now) {
     }
     for (const auto& s : from.sessions) {
         if (home_shard(s.session.client_id, shared_.shards) == desk_.self()) sessions_.restore(s, now);
+    }
+    for (const auto& m : from.retained) {
+        const bool expires = m->expires_at() != never;
+        if (expires && home_shard(m->topic(), shared_.shards) == desk_.self()) router_.expire_later(*m);
     }
 }
 

@@ -53,8 +53,11 @@ public:
     using poster = std::function<void(std::size_t to, std::vector<mail>&)>;
     void end_turn(time_point now, const poster& post);
 
-    [[nodiscard]] time_point next_deadline() const { return sessions_.next_deadline(); }
-    void on_deadline(time_point now) { sessions_.on_deadline(now); }
+    [[nodiscard]] time_point next_deadline() const { return std::min(sessions_.next_deadline(), router_.next_deadline()); }
+    void on_deadline(time_point now) {
+        sessions_.on_deadline(now);
+        router_.on_deadline(now);
+    }
 
     // At start-up: this shard's sessions and queues, by hash of client id and name; commons::restore() comes first.
     void restore(const storage::recovered& from, time_point now);
