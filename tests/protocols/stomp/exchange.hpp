@@ -1,0 +1,46 @@
+// exchange: a conversation of several clients with one node, one line a step, run for each version of STOMP.
+//
+//   "a: SEND\ndestination:/topic/a\n\nx"   client a sends a frame (the NUL is added; '@' is a NUL inside)
+//   "a> MESSAGE\n*\n\nx"                   the next frame a got; '*' any bytes (NUL added)
+//   "a! protocol_error"                    the next frame a got is an ERROR with this code, the last, and a is closed
+//   "a."                                   a has got nothing more
+//   "a/"                                   a's transport is gone, without a goodbye
+//   "m: 30: 'a' [] 68"                     an MQTT client sends (support/wire.hpp); m to p speak version 5, q to t 3.1.1
+//   "m= 30: 'a' [] 68"                     the next packet it got; "m> 30 .. 00 *": as a pattern in hex
+//   "+10s"                                 time passes
+//   "hold", "commit", "crash"              the store: nothing becomes durable, all does, the process dies and recovers
+//
+// A client connects when it is first mentioned, unless what it sends is its own CONNECT or STOMP. Inside a line:
+//   {v}          the version                     {ack}        "ack:*\n" where MESSAGE has that header
+//   {ACK 2}      "ACK\n" and the headers that acknowledge the second MESSAGE the client got; {NACK 2} likewise
+//   {now+5000}   epoch milliseconds
+#pragma once
+
+#include "support/test_node.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace broker::test {
+
+inline constexpr unsigned v10 = 1;
+inline constexpr unsigned v11 = 2;
+inline constexpr unsigned v12 = 4;
+inline constexpr unsigned v11_12 = v11 | v12;
+inline constexpr unsigned every = v10 | v11_12;
+
+struct exchange {
+    unsigned versions = every;
+    std::string name{}; // with the tag of the rule
+    std::vector<std::string> script{};
+    void (*bounds)(limits&) = nullptr; // other than the defaults
+    bool dotted = false;
+};
+
+// Runs it for each of its versions; returns how many.
+std::size_t run(const exchange& e);
+
+} // namespace broker::test
