@@ -10,8 +10,16 @@ namespace {
 
 constexpr std::string_view topic_prefix = "/topic/";
 constexpr std::string_view stomp_queue_prefix = "/queue/";
+constexpr std::string_view temp_queue_prefix = "/temp-queue/";
 
 } // namespace
+
+std::optional<std::string_view> own_temporary(std::string_view destination) {
+    if (!destination.starts_with(temp_queue_prefix)) return std::nullopt;
+    const auto name = destination.substr(temp_queue_prefix.size());
+    if (name.find('/') != std::string_view::npos) return std::nullopt;
+    return name;
+}
 
 // The MQTT spelling without looking at wildcards.
 result<std::string_view, std::string> destinations::name_of(std::string_view destination, std::string& scratch) const {
@@ -27,8 +35,14 @@ result<std::string_view, std::string> destinations::name_of(std::string_view des
         scratch += destination.substr(stomp_queue_prefix.size());
         return scratch;
     }
+    if (destination.starts_with(temp_queue_prefix)) {
+        scratch = temporary_prefix;
+        scratch += destination.substr(temp_queue_prefix.size());
+        return scratch;
+    }
     if (!destination.starts_with('/')) return destination;
-    return fail(fmt::format("destination {}: known are /topic/NAME, /queue/NAME and an MQTT topic name", destination));
+    return fail(fmt::format("destination {}: known are /topic/NAME, /queue/NAME, /temp-queue/NAME and an MQTT topic name",
+                            destination));
 }
 
 result<std::string_view, std::string> destinations::topic_of(std::string_view destination, std::string& scratch) const {
@@ -48,6 +62,9 @@ result<topic_filter, std::string> destinations::filter_of(std::string_view desti
     std::string scratch;
     const auto name = name_of(destination, scratch);
     if (!name) return fail(name.error());
+    if (is_temporary(*name)) {
+        return fail(fmt::format("destination {}: only its owner receives from a temporary queue", destination));
+    }
     // A group is one level: with a slash in it the rest of its name would become part of the filter.
     if (group.find_first_of("/+#") != std::string_view::npos) {
         return fail(fmt::format("x-group {}: a group's name has no slash and no wildcard", group));
@@ -76,6 +93,7 @@ result<topic_filter, std::string> destinations::filter_of(std::string_view desti
 
 std::string destinations::destination_of(std::string_view topic) const {
     if (const auto queue = queue_name(topic)) return fmt::format("{}{}", stomp_queue_prefix, *queue);
+    if (is_temporary(topic)) return fmt::format("{}{}", temp_queue_prefix, topic.substr(temporary_prefix.size()));
     std::string made{topic_prefix};
     made += topic;
     if (dotted_) std::ranges::replace(made.begin() + static_cast<std::ptrdiff_t>(topic_prefix.size()), made.end(), '/', '.');

@@ -1,14 +1,19 @@
 // STOMP destinations and MQTT topics: one name space, two spellings (docs/mapping.md).
 //   /topic/NAME ↔ NAME          /queue/NAME ↔ $queue/NAME          NAME without a leading slash: an MQTT name as it stands
+//   /temp-queue/OWNER/NAME ↔ $temp/OWNER/NAME: how everybody calls the temporary queue that its owner calls /temp-queue/NAME
 #pragma once
 
 #include "core/result.hpp"
 #include "core/topic.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace broker::stomp {
+
+// NAME of "/temp-queue/NAME", which means one of the connection's own; nothing for every other destination.
+[[nodiscard]] std::optional<std::string_view> own_temporary(std::string_view destination);
 
 class destinations {
 public:

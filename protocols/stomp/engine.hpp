@@ -41,6 +41,9 @@ private:
     subscription_options options_;
     std::string receipt_;      // of the frame whose session is on its way
     std::string durable_name_; // of its session; empty: transient
+    std::string temporary_;    // NAME of /temp-queue/NAME; empty: something else
+    std::string temporary_topic_;
+    bool asked_for_ = true;    // by SUBSCRIBE; a temporary queue needs none
     bool removing_ = false;    // claimed to be ended: UNSUBSCRIBE of a durable subscription that is not subscribed here
     struct pending {
         std::uint16_t handle = 0;
@@ -128,11 +131,17 @@ private:
 
     void deliver(subscription& to, const delivery& d, time_point now);
     [[nodiscard]] const wire_cache::entry& encoded(const message_ptr& m);
+    // The topic of the connection's temporary queue of that name, which is made when there is none yet.
+    [[nodiscard]] result<std::string_view, std::string> temporary(std::string_view name, time_point now);
+    // Topic names of destination and reply-to headers.
+    [[nodiscard]] result<std::string_view, std::string> topic_of(std::string_view destination, time_point now);
+    void subscribe_temporary(const frame& f, std::string_view id, std::string_view name, ack_mode mode, time_point now);
     void claim(subscription& s, time_point now);
     void claimed(subscription& s, time_point now);
     void subscribed(subscription& s, time_point now);
     [[nodiscard]] std::string durable_name(const frame& f, std::string_view id) const;
     [[nodiscard]] subscription* find(std::string_view id);
+    [[nodiscard]] subscription& add_subscription(std::string_view id, bool named, ack_mode mode);
     ticket drop(subscription& s, bool for_good, time_point now); // when that is on disk
     [[nodiscard]] std::optional<will> will_of(const frame& f, time_point now);
     [[nodiscard]] message_ptr message_of(const frame& f, time_point now);

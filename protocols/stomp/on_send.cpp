@@ -78,7 +78,7 @@ message_ptr engine::message_of(const frame& f, time_point now) {
         fits &= append_property(properties, {.kind = property_kind::correlation_data, .value = bytes ? *bytes : *id});
     }
     if (const auto reply = f.find("reply-to")) {
-        const auto reply_topic = names_.topic_of(*reply, topic_);
+        const auto reply_topic = topic_of(*reply, now);
         if (!reply_topic) return fail("protocol_error", "reply-to: " + reply_topic.error(), f.get("receipt")), nullptr;
         fits &= append_property(properties, {.kind = property_kind::response_topic, .value = *reply_topic});
     }
@@ -89,7 +89,7 @@ message_ptr engine::message_of(const frame& f, time_point now) {
     if (!fits || properties.size() > with_.bounds.max_properties_bytes) {
         return fail("too_big", "the headers are too large to keep with the message", f.get("receipt")), nullptr;
     }
-    const auto topic = names_.topic_of(*destination, topic_);
+    const auto topic = topic_of(*destination, now);
     if (!topic) return fail("protocol_error", topic.error(), f.get("receipt")), nullptr;
     const auto expires = expiry_of(f, now);
     if (!expires) return fail("protocol_error", "malformed expiry header", f.get("receipt")), nullptr;

@@ -52,6 +52,14 @@ std::string engine::durable_name(const frame& f, std::string_view id) const {
     return fmt::format("{}/{}", named ? client_id_ : login_, *subscription_name);
 }
 
+subscription& engine::add_subscription(std::string_view id, bool named, ack_mode mode) {
+    auto& s = *subscriptions_.emplace_back(std::make_unique<subscription>(*this, std::string{id}, ++last_number_, mode));
+    s.head_ = "MESSAGE\n";
+    if (named) (void)append_header(s.head_, "subscription", s.id_, version_); // [STOMP12-MESSAGE-4] [STOMP10-SUBSCRIBE-3]
+    s.head_ += fmt::format("message-id:{}-", s.number_);
+    return s;
+}
+
 void engine::on_subscribe(const frame& f, time_point now) {
     const auto refuse = [&](std::string what) { fail("protocol_error", std::move(what), f.get("receipt")); };
     const auto destination = f.find("destination");
@@ -74,6 +82,7 @@ void engine::on_subscribe(const frame& f, time_point now) {
     // Taken for an ordinary subscription these would consume what their clients did not ask for.
     if (is_true(f, "browser")) return refuse("browser:true is not served");
     if (f.find("selector")) return refuse("selectors are not served");
+    if (const auto name = own_temporary(*destination)) return subscribe_temporary(f, *id, *name, *mode, now);
     const auto filter = names_.filter_of(*destination, f.get("x-group"));
     if (!filter) return refuse(filter.error());
     const bool queue = filter->what() == topic_filter::kind::queue;
@@ -92,10 +101,7 @@ void engine::on_subscribe(const frame& f, time_point now) {
         return refuse(fmt::format("durable subscription {} is in use on this connection", utf8_prefix(durable, 80)));
     }
 
-    auto& s = *subscriptions_.emplace_back(std::make_unique<subscription>(*this, std::string{*id}, ++last_number_, *mode));
-    s.head_ = "MESSAGE\n";
-    if (named) (void)append_header(s.head_, "subscription", s.id_, version_); // [STOMP12-MESSAGE-4] [STOMP10-SUBSCRIBE-3]
-    s.head_ += fmt::format("message-id:{}-", s.number_);
+    auto& s = add_subscription(*id, named, *mode);
     s.filter_ = *filter;
     s.options_.maximum_qos = *mode == ack_mode::automatic ? qos::at_most_once : qos::at_least_once;
     s.options_.acknowledges_all = *mode != ack_mode::automatic;
@@ -184,8 +190,7 @@ void engine::on_unsubscribe(const frame& f, time_point now) {
     }
     const auto here = std::ranges::find_if(subscriptions_, [&](const auto& s) { return s->durable_name_ == durable; });
     if (here != subscriptions_.end()) return receipt(f, drop(**here, true, now));
-    auto& s = *subscriptions_.emplace_back(
-        std::make_unique<subscription>(*this, std::string{*id}, ++last_number_, ack_mode::automatic));
+    auto& s = add_subscription(*id, true, ack_mode::automatic);
     s.durable_name_ = durable;
     s.removing_ = true;
     if (const auto r = f.find("receipt")) s.receipt_ = *r;

@@ -129,6 +129,11 @@ private:
                 text.replace(at, end + 1 - at, acknowledging(a, command, n));
             }
         }
+        for (auto at = text.find("{reply "); at != std::string::npos; at = text.find("{reply ")) {
+            const auto end = text.find('}', at);
+            const auto n = std::stoul(text.substr(at + 7, end - at - 7));
+            text.replace(at, end + 1 - at, n > a.messages.size() ? "(no such message)" : header_of(a.messages[n - 1], "reply-to"));
+        }
         for (auto at = text.find("{now+"); at != std::string::npos; at = text.find("{now+")) {
             const auto end = text.find('}', at);
             const auto more = std::stoll(text.substr(at + 5, end - at - 5));

@@ -13,7 +13,7 @@
 // A client connects when it is first mentioned, unless what it sends is its own CONNECT or STOMP. Inside a line:
 //   {v}          the version                     {ack}        "ack:*\n" where MESSAGE has that header
 //   {ACK 2}      "ACK\n" and the headers that acknowledge the second MESSAGE the client got; {NACK 2} likewise
-//   {now+5000}   epoch milliseconds
+//   {reply 1}    the reply-to header of the first MESSAGE      {now+5000}   epoch milliseconds
 #pragma once
 
 #include "support/test_node.hpp"
