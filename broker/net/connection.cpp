@@ -390,6 +390,7 @@ void connection::finish_writing() {
     if (half_closed_) return;
     half_closed_ = true;
     error_code ignored;
+    // [STOMP12-LINGER-1]: for a short time.
     // Closing with unread input would reset the connection and lose what is still on its way to the peer: shut our side,
     // read the rest away, close when the peer has.
     socket_.shutdown(tcp::socket::shutdown_send, ignored);

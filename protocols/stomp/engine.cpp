@@ -60,17 +60,18 @@ void engine::process_buffered(time_point now) {
     buffer_used_ = 0;
 }
 
+// Commands and header names are case sensitive [STOMP12-FRAME-3].
 void engine::dispatch(const frame& f, time_point now) {
     ++with_.route.count().packets_received[static_cast<std::size_t>(protocol_kind::stomp)];
     const bool connect = f.command == "CONNECT" || f.command == "STOMP"; // [STOMP12-CONNECT-1]
     if (!connected_) return on_connect(f, now);
     if (connect) return fail("protocol_error", "a second CONNECT", f.get("receipt"));
     if (f.command == "SEND") return on_send(f, now);
-    if (!f.body.empty() && version_ != version::v1_0) { // [STOMP12-BODY-1]; 1.0: "is ignored"
+    if (!f.body.empty() && version_ != version::v1_0) { // [STOMP12-BODY-1] [STOMP10-SUBSCRIBE-2]
         return fail("protocol_error", fmt::format("{} has a body", utf8_prefix(f.command, 40)), f.get("receipt"));
     }
     if (f.command == "ACK") return on_ack(f, settlement::accepted, now);
-    if (f.command == "NACK" && version_ != version::v1_0) {
+    if (f.command == "NACK" && version_ != version::v1_0) { // [STOMP12-NACK-1] [STOMP11-NACK-1]
         return on_ack(f, f.get("requeue") == "false" ? settlement::reject : settlement::requeue, now);
     }
     if (f.command == "SUBSCRIBE") return on_subscribe(f, now);
@@ -79,6 +80,7 @@ void engine::dispatch(const frame& f, time_point now) {
     if (f.command == "COMMIT") return on_commit(f, now);
     if (f.command == "ABORT") return on_abort(f);
     if (f.command == "DISCONNECT") return on_disconnect(f);
+    // [STOMP12-COMMAND-1] [STOMP11-COMMAND-1]
     fail("protocol_error", fmt::format("unknown command {}", utf8_prefix(f.command, 40)), f.get("receipt"));
 }
 
@@ -92,7 +94,7 @@ void engine::send(std::string_view bytes, frame_kind kind, time_point now) {
 // `at`: when the frame's effect is on disk.
 void engine::receipt(const frame& f, ticket at) {
     last_ticket_ = std::max(last_ticket_, at);
-    if (const auto id = f.find("receipt")) receipt(*id, at);
+    if (const auto id = f.find("receipt")) receipt(*id, at); // [STOMP12-RECEIPT-3]
 }
 
 void engine::receipt(std::string_view id, ticket at) {
@@ -213,6 +215,7 @@ void engine::send_error(std::string_view code, std::string_view what, std::strin
     (void)append_header(scratch_, "code", code, v);
     if (!receipt_id.empty()) (void)append_header(scratch_, "receipt-id", receipt_id, v); // [STOMP12-ERROR-3]
     scratch_ += extra_headers;
+    // [STOMP12-ERROR-4] [STOMP12-TYPE-1]
     scratch_ += fmt::format("content-type:text/plain\ncontent-length:{}\n\n{}", what.size(), what);
     scratch_ += nul;
     send(scratch_, frame_kind::text, now);
@@ -245,6 +248,8 @@ void engine::close(const close_reason& why, time_point now) {
 
 void engine::on_disconnected(time_point now) {
     if (connected_) --with_.route.count().clients[static_cast<std::size_t>(protocol_kind::stomp)];
+    // What came before has been processed already [STOMP12-RECEIPT-4]; what was not acknowledged goes to others, or waits for
+    // a durable subscription [STOMP12-SUBSCRIBE-8].
     for (const auto& s : subscriptions_) {
         if (claiming_ == s.get()) with_.sessions.abandon(*s);
         if (s->session_ != nullptr) with_.sessions.detach(*s->session_, true, now);

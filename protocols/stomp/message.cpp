@@ -1,4 +1,4 @@
-// MESSAGE [STOMP12-MESSAGE-1..6]. A frame is
+// MESSAGE. A frame is
 //
 //   head of the subscription   MESSAGE, subscription, and message-id up to the subscription's number
 //   head of the delivery       rest of message-id, ack, redelivered, redelivery-count, retain
@@ -70,7 +70,7 @@ const wire_cache::entry& engine::encoded(const message_ptr& message) {
     known.bytes.clear();
     known.is_text = is_utf8(as_text(m.payload()));
     common_headers put{known, version_};
-    put("destination", names_.destination_of(m.topic()));
+    put("destination", names_.destination_of(m.topic())); // [STOMP12-MESSAGE-1] [STOMP12-MESSAGE-2]
     if (m.expires_at() != never) put("expires", fmt::to_string(epoch_ms(m.expires_at())));
     bool typed = false;
     bool text = false;
@@ -79,7 +79,7 @@ const wire_cache::entry& engine::encoded(const message_ptr& message) {
         switch (p->kind) {
         case property_kind::payload_format: text = p->byte == 1; break;
         case property_kind::content_type:
-            put("content-type", p->value);
+            put("content-type", p->value); // [STOMP12-MESSAGE-6] [STOMP12-TYPE-1]
             typed = true;
             break;
         case property_kind::response_topic: put("reply-to", names_.destination_of(p->value)); break;
@@ -96,12 +96,13 @@ const wire_cache::entry& engine::encoded(const message_ptr& message) {
             if (is_reserved(p->name)) {
                 ++known.altered;
             } else {
-                put(p->name, p->value);
+                put(p->name, p->value); // [STOMP12-MESSAGE-7]
             }
             break;
         }
     }
     if (text && !typed) put("content-type", "text/plain"); // whose implied encoding is UTF-8 [STOMP12-TYPE-2]
+    // [STOMP12-LENGTH-3] [STOMP12-LENGTH-4]: always, since a body may hold NULs
     put("content-length", fmt::to_string(m.payload().size()));
     known.bytes += '\n';
     if (m.payload().size() < copied_below) {
@@ -126,7 +127,7 @@ void engine::deliver(subscription& to, const delivery& d, time_point now) {
     }
     const auto& common = encoded(d.message);
     delivery_head own;
-    own << d.handle << "-" << m.id().value() << "\n";
+    own << d.handle << "-" << m.id().value() << "\n"; // [STOMP12-MESSAGE-3]
     if (d.handle != 0 && to.mode_ == ack_mode::automatic) { // durable: sending it is the acknowledgement
         sent_automatically_.emplace_back(&to, d.handle);
     } else if (d.handle != 0) {
@@ -139,6 +140,7 @@ void engine::deliver(subscription& to, const delivery& d, time_point now) {
     if (d.redelivery_count != 0) own << "redelivery-count:" << d.redelivery_count << "\n";
     if (d.retain) own << "retain:true\n";
 
+    // A body may be any octets [STOMP12-BODY-2]; over WebSocket only UTF-8 fits a text message.
     const auto kind = common.is_text ? frame_kind::text : frame_kind::binary;
     if (m.payload().size() < copied_below) {
         auto* at = with_.out.append(to.head_.size() + own.text().size() + common.bytes.size(), kind);

@@ -44,7 +44,7 @@ std::vector<subscription::pending> engine::take_settled(const ack_target& target
     auto& open = target.of->unacknowledged_;
     const auto at = std::ranges::find(open, target.handle, &subscription::pending::handle);
     // client: everything before it too, of this subscription [STOMP12-SUBSCRIBE-6]; client-individual: it alone
-    // [STOMP12-SUBSCRIBE-7].
+    // [STOMP12-SUBSCRIBE-7]. NACK likewise [STOMP12-NACK-2].
     const auto first = target.of->mode_ == ack_mode::client ? open.begin() : at;
     std::vector<subscription::pending> settled(first, at + 1);
     open.erase(first, at + 1);
@@ -61,7 +61,8 @@ ticket engine::settle(const ack_target& target, settlement how, time_point now) 
 }
 
 void engine::on_ack(const frame& f, settlement how, time_point now) {
-    // 1.2 acknowledges by the ack header of the MESSAGE [STOMP12-ACK-1], 1.1 [STOMP11-ACK-1] and 1.0 by message-id.
+    // 1.2 acknowledges by the ack header of the MESSAGE [STOMP12-ACK-1], 1.1 [STOMP11-ACK-1] and 1.0 [STOMP10-ACK-1] by
+    // message-id.
     const auto text = f.find(version_ == version::v1_2 ? "id" : "message-id");
     if (!text) return fail("protocol_error", fmt::format("{} without an id", f.command), f.get("receipt"));
     const auto id = parse(*text);
@@ -74,7 +75,7 @@ void engine::on_ack(const frame& f, settlement how, time_point now) {
     if (version_ == version::v1_1 && f.get("subscription") != target->of->id_) { // [STOMP11-ACK-2]
         return fail("protocol_error", fmt::format("{} with another subscription's id", f.command), f.get("receipt"));
     }
-    if (f.find("transaction")) {
+    if (f.find("transaction")) { // [STOMP12-ACK-2]
         return add_to_transaction(f, {.acknowledged = *id, .how = how}, sizeof(transaction::step));
     }
     receipt(f, settle(*target, how, now));

@@ -123,6 +123,7 @@ void engine::on_connect(const frame& f, time_point now) {
     send_every_ = agreed(bounds.stomp_heart_beat, milliseconds{theirs.wants_ms});
     expect_every_ = agreed(milliseconds{theirs.sends_ms}, bounds.stomp_client_heart_beat);
 
+    // [STOMP12-CONNECTED-1] [STOMP12-CONNECTED-2] [STOMP12-CONNECTED-3] [STOMP10-CONNECT-1]
     scratch_ = fmt::format("CONNECTED\nversion:{}\nsession:{}\nserver:brokerd\nheart-beat:{},{}\n\n", name(version_),
                            session_name_, bounds.stomp_heart_beat.count(), bounds.stomp_client_heart_beat.count());
     scratch_.push_back('\0');

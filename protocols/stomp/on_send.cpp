@@ -40,7 +40,8 @@ std::optional<time_point> expiry_of(const frame& f, time_point now) {
     return never;
 }
 
-// Does the content type say that the body is UTF-8? [STOMP12-TYPE-2]: text/… without another charset, or any with it.
+// Does the content type say that the body is UTF-8? text/… without another charset, or any with it [STOMP12-TYPE-2].
+// Without a type the body is bytes [STOMP12-TYPE-5].
 bool says_utf8(std::string_view type) {
     const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
     std::string plain;
@@ -111,7 +112,7 @@ void engine::on_send(const frame& f, time_point now) {
     constexpr auto mine = static_cast<std::size_t>(protocol_kind::stomp);
     ++count.messages_received[mine][1];
     count.message_bytes_received[mine] += f.body.size();
-    if (f.find("transaction")) {
+    if (f.find("transaction")) { // [STOMP12-SEND-5]
         const auto bytes = m->footprint() + sizeof(transaction::step);
         return add_to_transaction(f, {.message = std::move(m)}, bytes);
     }

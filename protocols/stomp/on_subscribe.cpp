@@ -13,7 +13,7 @@ namespace broker::stomp {
 
 namespace {
 
-// [STOMP12-SUBSCRIBE-4]; 1.0 knows the first two.
+// [STOMP12-SUBSCRIBE-4]; 1.0 knows the first two [STOMP10-SUBSCRIBE-1].
 std::optional<ack_mode> ack_mode_of(std::string_view text, version v) {
     if (text == "auto") return ack_mode::automatic;
     if (text == "client") return ack_mode::client;

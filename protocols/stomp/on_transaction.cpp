@@ -51,6 +51,7 @@ void engine::on_begin(const frame& f, time_point now) {
                     f.get("receipt"));
     }
     if (!transactions_.try_emplace(std::string{*id}, transaction{.begun_at = now}).second) {
+        // [STOMP12-BEGIN-4]
         return fail("protocol_error", fmt::format("transaction {} was begun already", utf8_prefix(*id, 80)), f.get("receipt"));
     }
     receipt(f, ticket{});
@@ -97,7 +98,7 @@ void engine::on_abort(const frame& f) {
     if (t == nullptr) return;
     transaction_frames_ -= t->steps.size();
     transaction_bytes_ -= t->bytes;
-    transactions_.erase(transactions_.find(f.get("transaction"))); // what it acknowledged still waits
+    transactions_.erase(transactions_.find(f.get("transaction"))); // what it acknowledged still waits [STOMP12-ABORT-2]
     receipt(f, ticket{});
 }
 

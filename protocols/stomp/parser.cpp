@@ -100,7 +100,7 @@ std::size_t parser::take_line(byte_view rest) {
         fail("too_big", fmt::format("CONNECT frame over the limit of {} bytes", bounds_.connect_bytes_max));
         return rest.size();
     }
-    if (piece.find('\0') != std::string_view::npos) { // the peer believes that its frame is over
+    if (piece.find('\0') != std::string_view::npos) { // [STOMP12-BNF-3]: the peer believes its frame over
         fail("protocol_error", "NUL inside a command or header line; an empty line must end the headers");
         return rest.size();
     }
@@ -114,7 +114,7 @@ std::size_t parser::take_line(byte_view rest) {
     if (connected_ && version_ == version::v1_2 && line.find('\r') != std::string_view::npos) { // [STOMP12-BNF-2]
         fail("protocol_error", "a carriage return inside a line that is not written \\r");
     } else if (!is_utf8(line)) {
-        fail("bad_utf8", "a command or header line is not UTF-8"); // [STOMP12-ENC-5]
+        fail("bad_utf8", "a command or header line is not UTF-8"); // [STOMP12-ENC-5] [STOMP12-TYPE-4]
     } else if (state_ == state::command) {
         on_command(line);
     } else if (line.empty()) {
@@ -127,7 +127,7 @@ std::size_t parser::take_line(byte_view rest) {
 }
 
 void parser::on_command(std::string_view line) {
-    // Whoever speaks something else here, HTTP say, is told now and not when the connect timeout ends.
+    // Whoever speaks something else here, HTTP say, is told now and not when the connect timeout ends [STOMP12-CONNECT-4].
     if (!connected_ && line != "CONNECT" && line != "STOMP") {
         return fail("protocol_error", "the first frame must be CONNECT or STOMP");
     }
@@ -146,7 +146,7 @@ void parser::on_header(std::string_view line) {
     }
     if (colon == 0) return fail("protocol_error", "a header without a name"); // [STOMP12-BNF-1]
     auto value = line.substr(colon + 1);
-    if (version_ == version::v1_0 && connected_) { // 1.0 allows padding behind the colon; later versions never trim
+    if (version_ == version::v1_0 && connected_) { // 1.0 allows padding; later versions never trim [STOMP12-ENC-6]
         value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
     }
     header_at h{.name = text_.size()};
