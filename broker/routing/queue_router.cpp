@@ -19,7 +19,6 @@ queue_slot* queue_router::find_or_create(std::string_view name) {
 }
 
 queue_router::place queue_router::reserve(const message& m, std::string_view name) {
-    if (desk_.store_failed()) return {.refused = refusal::storage_failed};
     auto* const q = find_or_create(name);
     if (q == nullptr) return {.refused = refusal::quota_exceeded};
     const auto& bounds = desk_.bounds();

@@ -17,26 +17,29 @@ shard_router::shard_router(shard_desk& desk, topic_trie& trie, retained& kept, s
 
 // --- publish ---
 
-routed shard_router::publish(message_ptr m, time_point now) {
+routed shard_router::publish(message_ptr m, time_point now) { return route(m, desk_.store_failed(), now); }
+
+void shard_router::publish_will(const message_ptr& m, time_point now) { (void)route(m, false, now); }
+
+routed shard_router::route(const message_ptr& m, bool refuse_stored, time_point now) {
     m->assign_id(message_id{desk_.next_id()});
     if (const auto name = queue_name(m->topic())) {
-        const auto place = queues_.reserve(*m, *name);
+        const auto place = refuse_stored ? queue_router::place{.refused = refusal::storage_failed} : queues_.reserve(*m, *name);
         if (place.refused == refusal::none) return queues_.put(m, place);
         desk_.count().drop(place.refused == refusal::quota_exceeded ? drop_reason::queue_full : drop_reason::storage);
         return {.refused = place.refused};
     }
-    return publish_to_topic(m, false, now);
+    return publish_to_topic(m, {.refuse_stored = refuse_stored}, now);
 }
 
-// `room_is_sure`: somebody looked whether the retained message fits.
-routed shard_router::publish_to_topic(const message_ptr& m, bool room_is_sure, time_point now) {
+routed shard_router::publish_to_topic(const message_ptr& m, admission how, time_point now) {
     matched_.clear();
     trie_.match(shard_index{desk_.self()}, m->topic(), matched_);
     const auto stored = choose_receivers(*m);
     const bool kept = is_kept(*m);
-    if (desk_.store_failed() && (stored != 0 || kept)) return {.refused = refusal::storage_failed};
+    if (how.refuse_stored && (stored != 0 || kept)) return {.refused = refusal::storage_failed};
     if (kept) {
-        if (const auto refused = keep(m, room_is_sure); refused != refusal::none) return {.refused = refused};
+        if (const auto refused = keep(m, how.room_is_sure); refused != refusal::none) return {.refused = refused};
     }
     if (stored != 0) put_entries(m, stored);
     hand_out(m, stored, now);
@@ -238,7 +241,7 @@ unit_outcome shard_router::publish_all(std::span<const unit_step> steps, time_po
             continue;
         }
         s.message->assign_id(message_id{desk_.next_id()});
-        const auto one = places[i].in != nullptr ? queues_.put(s.message, places[i]) : publish_to_topic(s.message, true, now);
+        const auto one = places[i].in != nullptr ? queues_.put(s.message, places[i]) : publish_to_topic(s.message, {.room_is_sure = true}, now);
         done.durable_at = std::max(done.durable_at, one.durable_at);
     }
     return done;

@@ -19,6 +19,9 @@ public:
                  queue_router& queues);
 
     [[nodiscard]] routed publish(message_ptr m, time_point now) override;
+    // Nobody waits for an acknowledgement of a will, and nobody could publish it later: a store that fails does not refuse
+    // it. It is written with everything else that waits, when the store works again.
+    void publish_will(const message_ptr& m, time_point now);
     [[nodiscard]] unit_outcome publish_all(std::span<const unit_step> steps, time_point now) override;
     [[nodiscard]] subscribed subscribe(session& s, const topic_filter& filter, const subscription_options& options,
                                        time_point now) override;
@@ -39,7 +42,12 @@ public:
     [[nodiscard]] counters& count() override { return desk_.count(); }
 
 private:
-    [[nodiscard]] routed publish_to_topic(const message_ptr& m, bool room_is_sure, time_point now);
+    struct admission {
+        bool refuse_stored = false; // what the store would have to keep
+        bool room_is_sure = false;  // somebody looked whether the retained message fits
+    };
+    [[nodiscard]] routed route(const message_ptr& m, bool refuse_stored, time_point now);
+    [[nodiscard]] routed publish_to_topic(const message_ptr& m, admission how, time_point now);
     [[nodiscard]] static bool is_kept(const message& m);
     [[nodiscard]] refusal keep(const message_ptr& m, bool room_is_sure);
     [[nodiscard]] static std::size_t first_unanswerable(std::span<const unit_step> steps);

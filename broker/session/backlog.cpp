@@ -51,7 +51,6 @@ void backlog::spill_all() {
         const auto e = pop_front();
         if (e.stored) spill(e.message->id(), e.message->footprint());
     }
-    last_load_.clear();
 }
 
 void backlog::assume_stored() {
@@ -68,7 +67,13 @@ storage::load_request backlog::start_load(session_id of, std::size_t messages_ma
     return {.of = of, .from = spill_from_, .messages_max = messages_max, .bytes_max = load_bytes_max};
 }
 
-bool backlog::announced_late(message_id id) const { return std::ranges::binary_search(last_load_, id); }
+bool backlog::announced_late(message_id id) const {
+    return std::ranges::any_of(recent_loads_, [id](const load& l) { return std::ranges::binary_search(l.ids, id); });
+}
+
+void backlog::forget_loads(std::uint64_t upto) {
+    std::erase_if(recent_loads_, [upto](const load& l) { return l.number <= upto; });
+}
 
 std::optional<backlog::loaded_entry> backlog::decode(const std::pair<std::string, std::string>& row,
                                                      const std::optional<std::string>& shared) {

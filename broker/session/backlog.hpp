@@ -4,8 +4,10 @@
 // Invariants
 // 1. While anything is spilled, new stored entries are spilled too, so order holds.
 // 2. A load sees every batch submitted before it (storage/store.hpp). An entry that a load brought before its
-//    announcement arrived is not announced twice: ids of the last load are remembered.
-// 3. Entries that are not stored never spill; the owner bounds them.
+//    announcement arrived is not announced twice: what was loaded is remembered until every shard has answered a marker
+//    sent after the load, for then no announcement of it is under way any more.
+// 3. An entry that is settled while a load is under way may still be in the answer; it is not brought back.
+// 4. Entries that are not stored never spill; the owner bounds them.
 #pragma once
 
 #include "core/limits.hpp"
@@ -75,10 +77,21 @@ public:
     // The answer. `known(id)`: the entry is being handed over already. Undecodable rows are skipped and counted.
     template <class Known>
     std::size_t finish_load(const storage::loaded_rows& rows, Known known);
-    void cancel_load() { loading_ = false; } // the owner moved to another shard; its answer is ignored
+    void cancel_load() { // the owner moved to another shard; its answer is ignored
+        loading_ = false;
+        settled_since_load_.clear();
+    }
+    // This entry left for good: its receiver answered, or it was dropped.
+    void settled(message_id id) {
+        if (loading_) settled_since_load_.push_back(id);
+    }
 
-    // Was this entry brought by the last load already?
+    // Was this entry brought by a load already?
     [[nodiscard]] bool announced_late(message_id id) const;
+    // Loads are numbered. What those up to `load` brought is announced, if it ever was to be.
+    [[nodiscard]] std::uint64_t last_load() const { return loads_; }
+    [[nodiscard]] bool remembers_loads() const { return !recent_loads_.empty(); }
+    void forget_loads(std::uint64_t upto);
 
 private:
     struct loaded_entry {
@@ -96,7 +109,13 @@ private:
     std::size_t spilled_since_load_ = 0;
     message_id spill_from_{~0ULL};
     message_id since_load_from_{~0ULL};
-    std::vector<message_id> last_load_; // sorted
+    struct load {
+        std::uint64_t number = 0;
+        std::vector<message_id> ids{}; // sorted
+    };
+    std::vector<load> recent_loads_;
+    std::vector<message_id> settled_since_load_; // no more than were handed over when the load began
+    std::uint64_t loads_ = 0;
     bool loading_ = false;
     std::size_t memory_messages_max_;
     std::size_t memory_bytes_max_;
@@ -107,7 +126,7 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
     if (!loading_) return 0;
     loading_ = false;
     std::size_t damaged = 0;
-    last_load_.clear();
+    load brought{.number = ++loads_};
     message_id last{0};
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
         auto loaded = decode(rows.entries[i], rows.messages[i]);
@@ -116,13 +135,14 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
             continue;
         }
         last = std::max(last, loaded->id);
-        last_load_.push_back(loaded->id);
+        brought.ids.push_back(loaded->id);
         const auto size = loaded->value.message->footprint();
         spilled_bytes_ -= std::min(spilled_bytes_, size);
-        if (known(loaded->id)) continue;
+        if (known(loaded->id) || std::ranges::find(settled_since_load_, loaded->id) != settled_since_load_.end()) continue;
         bytes_ += size;
         head_.push_back(std::move(loaded->value));
     }
+    if (!brought.ids.empty()) recent_loads_.push_back(std::move(brought));
     if (rows.more) {
         const auto taken = rows.entries.size();
         spilled_ = spilled_ > taken ? spilled_ - taken : 1;
@@ -134,6 +154,7 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
     }
     spilled_since_load_ = 0;
     since_load_from_ = message_id{~0ULL};
+    settled_since_load_.clear();
     return damaged;
 }
 

@@ -137,6 +137,7 @@ void queue::put_back(entry e) {
 }
 
 void queue::finish(const entry& e) {
+    backlog_.settled(e.message->id());
     // Counts are a lower bound after a restart: never below zero.
     const auto lower = [](std::atomic<std::size_t>& of, std::size_t by) {
         auto value = of.load(std::memory_order_relaxed);

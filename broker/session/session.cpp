@@ -290,6 +290,7 @@ std::optional<ticket> session::settle(std::uint16_t handle, settlement how, time
     const change counted{*this};
     auto done = std::move(*it);
     outstanding_.erase(it);
+    if (done.value.message) backlog_.settled(done.value.message->id());
     if (done.at != outstanding_entry::phase::resend && !done.release_again) --in_flight_;
 
     ticket at;
@@ -346,6 +347,7 @@ std::optional<ticket> session::received(std::uint16_t handle, time_point) {
 void session::drop(const entry& e, drop_reason why) {
     desk_->count().drop(why);
     if (e.from != nullptr) return return_to_queue(e, queue_outcome::returned);
+    backlog_.settled(e.message->id());
     erase_stored(e);
 }
 

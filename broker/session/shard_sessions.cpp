@@ -109,13 +109,15 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
 // Another connection claims the session of this shard.
 void shard_sessions::take_over(session& s, bool clean, time_point now) {
     const slot& handle = *s.slot_; // outlives the session until the end of the turn
-    if (s.online()) {
+    if (!s.online()) {
+        meet_deadlines(s, now); // a client that comes back in the turn they pass does not undo them
+    } else {
         auto* const old = s.subscriber_;
         leave(s, true, !clean, now);
         old->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
     }
     if (handle.held == nullptr) return; // it lived only as long as its connection
-    if (clean || s.ends_at_ <= now) end(s, now); // expired, though its deadline has not fired yet
+    if (clean) end(s, now);
 }
 
 void shard_sessions::detach(session& s, bool publish_will, time_point now) { leave(s, publish_will, true, now); }
@@ -282,7 +284,16 @@ void shard_sessions::on(queue_delivery m, time_point now) {
 
 void shard_sessions::on_loaded(const storage::loaded_rows& rows, time_point now) {
     const auto it = held_.find(rows.request.of);
-    if (it != held_.end()) it->second->loaded(rows, now);
+    if (it == held_.end()) return;
+    it->second->loaded(rows, now);
+    forget_loads_later(*it->second);
+}
+
+void shard_sessions::forget_loads_later(const session& s) {
+    if (!s.backlog_.remembers_loads()) return;
+    after_all_shards([this, id = s.id(), upto = s.backlog_.last_load()](time_point) {
+        if (const auto it = held_.find(id); it != held_.end()) it->second->backlog_.forget_loads(upto);
+    });
 }
 
 void shard_sessions::on_durable(ticket upto, time_point now) {
@@ -359,6 +370,7 @@ void shard_sessions::on(session_arrival m, time_point now) {
     auto& here = held_[s.id];
     here = std::move(m.value);
     here->arrived(desk_);
+    forget_loads_later(*here); // of loads on the shard it comes from
     s.held = here.get();
     s.holder.store(desk_.self(), std::memory_order_release);
     if (auto waiting = arriving_.extract(&s); !waiting.empty()) {
@@ -409,14 +421,19 @@ void shard_sessions::on_deadline(time_point now) {
         const auto it = held_.find(id);
         if (it == held_.end() || it->second->online()) continue;
         auto& s = *it->second;
-        if (s.slot_->owner.load(std::memory_order_acquire) != desk_.self()) continue; // its new owner sees to it
-        if (s.ends_at_ <= now) {
-            ++desk_.count().sessions_expired;
-            end(s, now);
-        } else {
-            if (s.will_due_ <= now) publish_will_of(s, false, now);
-            schedule(s);
-        }
+        const slot& handle = *s.slot_;
+        if (handle.owner.load(std::memory_order_acquire) != desk_.self()) continue; // its new owner sees to it
+        meet_deadlines(s, now);
+        if (handle.held != nullptr) schedule(s);
+    }
+}
+
+void shard_sessions::meet_deadlines(session& s, time_point now) {
+    if (s.ends_at_ <= now) {
+        ++desk_.count().sessions_expired;
+        end(s, now);
+    } else if (s.will_due_ <= now) {
+        publish_will_of(s, false, now);
     }
 }
 

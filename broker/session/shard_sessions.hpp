@@ -47,6 +47,8 @@ public:
     void on(const marker_answer& m, time_point now);
     void on_loaded(const storage::loaded_rows& rows, time_point now);
     void on_durable(ticket upto, time_point now);
+    // Runs `then` when everything that was mailed to this shard before has arrived.
+    void after_all_shards(std::function<void(time_point)> then);
     void end_of_turn(); // frees slots nobody can hold any more
 
     [[nodiscard]] time_point next_deadline() const;
@@ -83,8 +85,9 @@ private:
     void erase_records(session& s);
     void leave_queues(session& s);
     void join_queues(session& s);
-    void after_all_shards(std::function<void(time_point)> then);
+    void forget_loads_later(const session& s);
     void schedule(session& s);
+    void meet_deadlines(session& s, time_point now); // of one that is offline: it may end here
 
     shard_desk& desk_;
     session_table& table_;

@@ -25,7 +25,7 @@ void commons::restore(const storage::recovered& from) {
 shard_core::shard_core(shard_index self, commons& shared)
     : shared_{shared}, desk_{self, shared.shards, shared.bounds, shared.store, shared.ids, shared.kept, shared.level},
       sessions_{desk_, shared.sessions, shared.trie, shared.queues,
-                [this](message_ptr m, time_point now) { (void)router_.publish(std::move(m), now); }},
+                [this](message_ptr m, time_point now) { router_.publish_will(m, now); }},
       queue_router_{desk_, shared.queues},
       router_{desk_, shared.trie, shared.kept, shared.own, sessions_, queue_router_} {}
 
@@ -64,7 +64,9 @@ void shard_core::on_completion(storage::completion& done, time_point now) {
     sessions_.on_durable(done.upto, now);
     for (const auto& rows : done.loaded) {
         if (const auto it = queues_.find(rows.request.of); it != queues_.end()) {
+            auto& waiting = it->second->waiting();
             it->second->loaded(rows, now);
+            sessions_.after_all_shards([&waiting, upto = waiting.last_load()](time_point) { waiting.forget_loads(upto); });
         } else {
             sessions_.on_loaded(rows, now);
         }
