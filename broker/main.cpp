@@ -10,6 +10,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace {
@@ -38,6 +39,7 @@ int run(const broker::config::options& chosen) {
     sigaddset(&awaited, SIGINT);
     pthread_sigmask(SIG_BLOCK, &awaited, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+    ::umask(077); // what clients sent is nobody else's to read
 
     broker::server server{chosen};
     broker::notify_service_manager("READY=1");

@@ -51,8 +51,11 @@ void server::open_store() {
     if (options_.durability == storage::durability::none) {
         rows_ = std::make_unique<storage::memory_backend>();
     } else {
-        auto opened = storage::rocks_backend::open(options_.data_dir);
+        auto opened = storage::rocks_backend::open(
+            options_.data_dir, {.every_group_synced = options_.durability == storage::durability::sync});
         if (!opened) throw start_error{opened.error().what};
+        for (const auto& note : (*opened)->notes()) spdlog::warn("store: {}", note);
+        disk_ = opened->get();
         rows_ = std::move(*opened);
     }
     const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());

@@ -9,6 +9,7 @@
 #include "net/listener.hpp"
 #include "shard/shard.hpp"
 #include "storage/commit_thread.hpp"
+#include "storage/rocks_store.hpp"
 #include "sys_publisher.hpp"
 
 #include <memory>
@@ -33,6 +34,7 @@ private:
     const config::options options_;
     process_clock clock_;
     std::unique_ptr<storage::backend> rows_;
+    storage::rocks_backend* disk_ = nullptr; // rows_, when they are on disk
     std::unique_ptr<storage::committer> committer_;
     std::unique_ptr<commons> commons_;
     std::unique_ptr<storage::commit_thread> commit_thread_;

@@ -1,27 +1,28 @@
 #include "storage/rocks_store.hpp"
 
-#include "storage/keys.hpp"
+#include "storage/rocks_database.hpp"
 
 #include <fmt/format.h>
 
-#include <rocksdb/db.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
-#include <rocksdb/options.h>
-#include <rocksdb/slice.h>
+#include <rocksdb/sst_file_reader.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
-#include <array>
-#include <vector>
+#include <cerrno>
+#include <system_error>
+
+#include <sys/statvfs.h>
 
 namespace broker::storage {
 
 namespace {
 
-constexpr std::string_view format_version = "1";
-
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+constexpr std::size_t block_cache_bytes = 32ULL << 20;
+constexpr std::size_t memtables_bytes = 48ULL << 20; // all column families together
 
 // The first key after every key with this prefix; empty: there is none.
 std::string after_prefix(std::string_view prefix) {
@@ -33,92 +34,121 @@ std::string after_prefix(std::string_view prefix) {
 
 } // namespace
 
-struct rocks_backend::database {
-    std::filesystem::path dir;
-    std::unique_ptr<rocksdb::DB> db;
-    std::array<rocksdb::ColumnFamilyHandle*, columns> handles{};
+// --- settings ---
 
-    ~database() {
-        for (auto* const h : handles) {
-            if (h != nullptr) (void)db->DestroyColumnFamilyHandle(h);
-        }
-        if (db) (void)db->Close();
-    }
-    [[nodiscard]] rocksdb::ColumnFamilyHandle* of(column c) const { return handles[static_cast<std::size_t>(c)]; }
-    [[nodiscard]] storage_error error(std::string_view doing, const rocksdb::Status& s) const {
-        return {fmt::format("{}: {}: {}", dir.string(), doing, s.ToString())};
-    }
-};
+std::shared_ptr<rocksdb::Cache> block_cache() { return rocksdb::NewLRUCache(block_cache_bytes); }
 
-rocks_backend::rocks_backend(std::unique_ptr<database> db) : db_{std::move(db)} {}
-rocks_backend::~rocks_backend() = default;
-
-result<std::unique_ptr<rocks_backend>, storage_error> rocks_backend::open(const std::filesystem::path& dir) {
-    std::error_code ec;
-    std::filesystem::create_directories(dir, ec);
-    if (ec) {
-        return fail(storage_error{fmt::format("data directory {}: cannot create it: {}; choose another with --data-dir "
-                                              "or make its parent writable",
-                                              dir.string(), ec.message())});
-    }
+rocksdb::DBOptions database_options(rocksdb::Env* env) {
     rocksdb::DBOptions options;
-    options.create_if_missing = true;
-    options.create_missing_column_families = true;
+    if (env != nullptr) options.env = env;
     options.max_background_jobs = 2;
     options.max_open_files = 512;
     options.max_total_wal_size = 256ULL << 20;
     options.keep_log_file_num = 2;
     options.max_log_file_size = 4 << 20;
-    options.recycle_log_file_num = 2;
+    options.recycle_log_file_num = 0;       // a recycled log's end cannot be told from damage
     options.enable_pipelined_write = false; // one writer
-    options.db_write_buffer_size = 96ULL << 20;
+    options.db_write_buffer_size = memtables_bytes;
+    options.paranoid_checks = true;
+    // check_log() has told damage from a torn tail before RocksDB reads a log; what is left to stop at is the tail.
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    options.track_and_verify_wals_in_manifest = true;
+    return options;
+}
 
+rocksdb::ColumnFamilyOptions family_options(std::shared_ptr<rocksdb::Cache> cache) {
     rocksdb::BlockBasedTableOptions table;
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-    table.block_cache = rocksdb::NewLRUCache(64ULL << 20);
+    table.block_cache = std::move(cache);
+    table.cache_index_and_filter_blocks = true; // memory does not follow the backlog
+    table.pin_l0_filter_and_index_blocks_in_cache = true;
     rocksdb::ColumnFamilyOptions family;
-    family.write_buffer_size = 32ULL << 20;
+    family.write_buffer_size = 16ULL << 20;
     family.compression = rocksdb::kLZ4Compression;
     family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-
-    std::vector<rocksdb::ColumnFamilyDescriptor> families{{rocksdb::kDefaultColumnFamilyName, family}};
-    for (std::size_t i = 0; i != columns; ++i) families.emplace_back(std::string{name(static_cast<column>(i))}, family);
-
-    std::vector<rocksdb::ColumnFamilyHandle*> handles;
-    rocksdb::DB* opened = nullptr;
-    const auto status = rocksdb::DB::Open(options, dir.string(), families, &handles, &opened);
-    if (!status.ok()) {
-        const auto why = status.ToString();
-        if (why.find("lock") != std::string::npos && why.find("LOCK") != std::string::npos &&
-            why.find("ermission") == std::string::npos) {
-            return fail(storage_error{fmt::format("data directory {}: in use by another brokerd; stop it or choose "
-                                                  "another directory with --data-dir",
-                                                  dir.string())});
-        }
-        return fail(storage_error{fmt::format("data directory {}: {}", dir.string(), why)});
-    }
-    auto db = std::make_unique<database>();
-    db->dir = dir;
-    db->db.reset(opened);
-    (void)opened->DestroyColumnFamilyHandle(handles[0]);
-    for (std::size_t i = 0; i != columns; ++i) db->handles[i] = handles[i + 1];
-
-    std::unique_ptr<rocks_backend> made{new rocks_backend{std::move(db)}};
-    const auto format = made->get(column::meta, format_key());
-    if (!format) return fail(format.error());
-    if (!*format) {
-        batch first;
-        first.put(column::meta, format_key(), format_version);
-        const auto* const group = &first;
-        if (auto written = made->write({&group, 1}, true); !written) return fail(written.error());
-    } else if (**format != format_version) {
-        return fail(storage_error{fmt::format("data directory {}: format {} is not known to this brokerd (it knows {}); "
-                                              "use the version that wrote it",
-                                              dir.string(), **format, format_version)});
-    }
-    return made;
+    return family;
 }
+
+storage_error::kind kind_of(const rocksdb::Status& s) {
+    using kind = storage_error::kind;
+    if (s.IsNoSpace()) return kind::no_space;
+    if (s.severity() >= rocksdb::Status::Severity::kFatalError) return kind::fatal;
+    if (s.IsCorruption()) return kind::damaged;
+    return kind::other;
+}
+
+// --- the database ---
+
+rocks_backend::database::~database() {
+    if (sealer_.joinable()) {
+        {
+            const std::lock_guard lock{mutex_};
+            ending_ = true;
+            ended_.notify_one();
+        }
+        sealer_.join();
+    }
+    if (!db) return;
+    if (writes.load() != sealed_writes_) (void)write_seal();
+    for (auto* const h : handles) {
+        if (h != nullptr) (void)db->DestroyColumnFamilyHandle(h);
+    }
+    (void)db->Close();
+}
+
+storage_error rocks_backend::database::error(std::string_view doing, const rocksdb::Status& s) const {
+    return {fmt::format("{}: {}: {}", dir.string(), doing, s.ToString()), kind_of(s)};
+}
+
+bool rocks_backend::database::write_seal() {
+    const auto before = writes.load();
+    seal s{.format = std::string{format_version}, .every_group_synced = with.every_group_synced};
+    for (std::size_t i = 0; i != columns; ++i) s.columns.emplace_back(name(static_cast<column>(i)));
+    // Sizes first, the sync after them: what SEAL says is on disk is.
+    rocksdb::VectorLogPtr wals;
+    if (!db->GetSortedWalFiles(wals).ok()) return false;
+    for (const auto& w : wals) {
+        if (w->Type() == rocksdb::kAliveLogFile) {
+            s.wals.emplace_back(w->PathName().substr(1), w->SizeFileBytes());
+        }
+    }
+    if (!db->FlushWAL(true).ok()) return false;
+    std::vector<std::string> live;
+    if (!db->GetLiveFiles(live, &s.manifest.second, false).ok()) return false;
+    for (const auto& file : live) {
+        if (file.find("MANIFEST-") != std::string::npos) s.manifest.first = file.substr(1);
+    }
+    const auto to = (dir / seal_name).string();
+    const auto fresh = to + ".new";
+    std::unique_ptr<rocksdb::Directory> directory;
+    if (!rocksdb::WriteStringToFile(env, encode_seal(s), fresh, true).ok() || !env->RenameFile(fresh, to).ok() ||
+        !env->NewDirectory(dir.string(), &directory).ok() || !directory->Fsync().ok()) {
+        return false;
+    }
+    sealed_writes_ = before;
+    return true;
+}
+
+void rocks_backend::database::start_sealing() {
+    if (with.seal_every.count() != 0) sealer_ = std::thread{[this] { seal_now_and_then(); }};
+}
+
+void rocks_backend::database::seal_now_and_then() {
+    std::unique_lock lock{mutex_};
+    while (!ended_.wait_for(lock, with.seal_every, [this] { return ending_; })) {
+        if (writes.load() == sealed_writes_) continue;
+        lock.unlock();
+        (void)write_seal();
+        lock.lock();
+    }
+}
+
+// --- the backend ---
+
+rocks_backend::rocks_backend(std::unique_ptr<database> db) : db_{std::move(db)} {}
+rocks_backend::~rocks_backend() = default;
+
+const std::vector<std::string>& rocks_backend::notes() const { return db_->notes; }
 
 result<void, storage_error> rocks_backend::write(std::span<const batch* const> group, bool sync) {
     rocksdb::WriteBatch all;
@@ -141,6 +171,7 @@ result<void, storage_error> rocks_backend::write(std::span<const batch* const> g
     rocksdb::WriteOptions options;
     options.sync = sync;
     const auto status = db_->db->Write(options, &all);
+    db_->writes.fetch_add(1, std::memory_order_relaxed);
     if (!status.ok()) return fail(db_->error("write", status));
     return {};
 }
@@ -155,7 +186,11 @@ result<std::optional<std::string>, storage_error> rocks_backend::get(column c, s
 
 result<void, storage_error> rocks_backend::scan(column c, std::string_view prefix, std::string_view from,
                                                 const row_visitor& visit) const {
-    const std::unique_ptr<rocksdb::Iterator> it{db_->db->NewIterator(rocksdb::ReadOptions{}, db_->of(c))};
+    const auto end = after_prefix(prefix);
+    const auto bound = slice(end);
+    rocksdb::ReadOptions options;
+    if (!end.empty()) options.iterate_upper_bound = &bound; // tombstones of the neighbours are not walked over
+    const std::unique_ptr<rocksdb::Iterator> it{db_->db->NewIterator(options, db_->of(c))};
     for (it->Seek(slice(std::max(prefix, from))); it->Valid() && view(it->key()).starts_with(prefix); it->Next()) {
         if (!visit(view(it->key()), view(it->value()))) return {};
     }
@@ -164,5 +199,81 @@ result<void, storage_error> rocks_backend::scan(column c, std::string_view prefi
 }
 
 void rocks_backend::recover() { (void)db_->db->Resume(); }
+
+std::optional<backend::room> rocks_backend::room_left() const {
+    struct statvfs fs {};
+    if (::statvfs(db_->dir.c_str(), &fs) != 0) return std::nullopt;
+    return room{.free = static_cast<std::uint64_t>(fs.f_bavail) * fs.f_frsize,
+                .total = static_cast<std::uint64_t>(fs.f_blocks) * fs.f_frsize};
+}
+
+// --- verification, copies, figures ---
+
+result<void, storage_error> verify_file(const rocksdb::Options& with, const std::string& path) {
+    rocksdb::SstFileReader file{with};
+    auto s = file.Open(path);
+    if (s.ok()) s = file.VerifyChecksum();
+    if (s.ok()) return {};
+    return fail(storage_error{fmt::format("{}: {}", path, s.ToString()),
+                              s.IsCorruption() ? storage_error::kind::damaged : kind_of(s)});
+}
+
+result<void, storage_error> rocks_backend::verify_rest(const std::function<bool()>& stop) const {
+    const auto with = db_->db->GetOptions();
+    for (const auto& path : db_->unverified) {
+        if (stop()) break;
+        if (!db_->env->FileExists(path).ok()) continue; // compacted away meanwhile
+        auto intact = verify_file(with, path);
+        if (!intact && db_->env->FileExists(path).ok()) return intact;
+    }
+    return {};
+}
+
+result<std::size_t, storage_error> rocks_backend::verify() const {
+    std::vector<rocksdb::LiveFileMetaData> files;
+    db_->db->GetLiveFilesMetaData(&files);
+    const auto with = db_->db->GetOptions();
+    std::size_t looked_at = 0;
+    for (const auto& f : files) {
+        const auto path = f.db_path + f.name;
+        auto intact = verify_file(with, path);
+        if (!intact && db_->env->FileExists(path).ok()) return fail(intact.error());
+        ++looked_at;
+    }
+    return looked_at;
+}
+
+result<void, storage_error> rocks_backend::checkpoint(const std::filesystem::path& to) const {
+    rocksdb::Checkpoint* made = nullptr;
+    auto s = rocksdb::Checkpoint::Create(db_->db.get(), &made);
+    const std::unique_ptr<rocksdb::Checkpoint> copy{made};
+    if (s.ok()) s = copy->CreateCheckpoint(to.string(), 0); // 0: memtables are flushed, the copy has no log to replay
+    if (!s.ok()) return fail(storage_error{fmt::format("{}: {}", to.string(), s.ToString()), kind_of(s)});
+    return {};
+}
+
+rocks_backend::facts rocks_backend::look() const {
+    facts f;
+    std::vector<rocksdb::LiveFileMetaData> files;
+    db_->db->GetLiveFilesMetaData(&files);
+    f.data_files = files.size();
+    for (const auto& file : files) f.data_bytes += file.size;
+    rocksdb::VectorLogPtr wals;
+    if (db_->db->GetSortedWalFiles(wals).ok()) {
+        for (const auto& w : wals) f.wal_bytes += w->SizeFileBytes();
+    }
+    const auto of = [this](std::size_t i, const std::string& property) {
+        std::uint64_t value = 0;
+        return db_->db->GetIntProperty(db_->handles[i], property, &value) ? value : 0;
+    };
+    for (std::size_t i = 0; i != columns; ++i) {
+        f.rows[i] = of(i, rocksdb::DB::Properties::kEstimateNumKeys);
+        f.memory_bytes += of(i, rocksdb::DB::Properties::kCurSizeAllMemTables) +
+                          of(i, rocksdb::DB::Properties::kEstimateTableReadersMem);
+        f.compaction_pending_bytes += of(i, rocksdb::DB::Properties::kEstimatePendingCompactionBytes);
+    }
+    f.memory_bytes += of(0, rocksdb::DB::Properties::kBlockCacheUsage);
+    return f;
+}
 
 } // namespace broker::storage

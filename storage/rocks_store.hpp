@@ -3,16 +3,30 @@
 
 #include "storage/store.hpp"
 
+#include <array>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 
+namespace rocksdb {
+class Env;
+}
+
 namespace broker::storage {
+
+struct rocks_options {
+    bool every_group_synced = true; // durability is sync: what is behind the last complete group was never acknowledged
+    rocksdb::Env* env = nullptr;    // tests: a disk that fails; null: the real one
+    std::chrono::milliseconds seal_every{1000};  // 0: only at opening and closing
+    std::chrono::milliseconds verify_for{1000};  // checksums of data files looked at before open() returns
+};
 
 class rocks_backend final : public backend {
 public:
-    // Creates what is missing. Errors name the directory, the reason and what to do (in use by another brokerd, not
-    // writable, written by a newer format).
-    [[nodiscard]] static result<std::unique_ptr<rocks_backend>, storage_error> open(const std::filesystem::path& dir);
+    // Creates what is missing. Refuses in one line that names the path, the reason and what to do: not a directory, not
+    // ours, read-only, in use, a newer format, damaged. Recovers exactly what was acknowledged.
+    [[nodiscard]] static result<std::unique_ptr<rocks_backend>, storage_error> open(const std::filesystem::path& dir,
+                                                                                    const rocks_options& with = {});
     ~rocks_backend() override;
 
     [[nodiscard]] result<void, storage_error> write(std::span<const batch* const> group, bool sync) override;
@@ -20,11 +34,34 @@ public:
     [[nodiscard]] result<void, storage_error> scan(column c, std::string_view prefix, std::string_view from,
                                                    const row_visitor& visit) const override;
     void recover() override;
+    [[nodiscard]] std::optional<room> room_left() const override;
+
+    // What opening found worth saying, one line each.
+    [[nodiscard]] const std::vector<std::string>& notes() const;
+
+    // The checksums of the data files open() had no time for, oldest first, until `stop` says so; error: one is damaged.
+    [[nodiscard]] result<void, storage_error> verify_rest(const std::function<bool()>& stop) const;
+    // Every data file.
+    [[nodiscard]] result<std::size_t, storage_error> verify() const; // files looked at
+
+    // A copy of this moment in a new directory, made while writing goes on; hard links where the file system allows.
+    [[nodiscard]] result<void, storage_error> checkpoint(const std::filesystem::path& to) const;
+
+    struct facts {
+        std::uint64_t data_bytes = 0; // live data files
+        std::size_t data_files = 0;
+        std::uint64_t wal_bytes = 0;
+        std::uint64_t memory_bytes = 0; // memtables, pinned and cached blocks
+        std::uint64_t compaction_pending_bytes = 0;
+        std::array<std::uint64_t, columns> rows{}; // estimates
+    };
+    [[nodiscard]] facts look() const;
 
 private:
     struct database;
     explicit rocks_backend(std::unique_ptr<database> db);
     std::unique_ptr<database> db_;
+    friend struct rocks_opening;
 };
 
 } // namespace broker::storage

@@ -34,7 +34,14 @@ inline constexpr std::size_t columns = 10;
 [[nodiscard]] std::string_view name(column c);
 
 struct storage_error {
+    enum class kind : std::uint8_t {
+        other,
+        no_space, // goes away when there is room
+        damaged,  // what is stored is not what was written
+        fatal,    // this process cannot write any more; a new one recovers what is on disk
+    };
     std::string what; // one line: operation, path, the library's words
+    kind why = kind::other;
 };
 
 enum class durability : std::uint8_t { none, async, sync };
@@ -78,9 +85,15 @@ public:
     // All or nothing, in order. `sync`: on disk when it returns.
     [[nodiscard]] virtual result<void, storage_error> write(std::span<const batch* const> group, bool sync) = 0;
     [[nodiscard]] virtual result<std::optional<std::string>, storage_error> get(column c, std::string_view key) const = 0;
-    // Keys in [from, ...) that begin with `prefix`, in byte order, until visit returns false.
     // After a failed write: try to make writing possible again. Called before every retry.
     virtual void recover() {}
+    // Bytes the file system has left for us, and has in all; nothing: not on a disk, or it does not say.
+    struct room {
+        std::uint64_t free = 0;
+        std::uint64_t total = 0;
+    };
+    [[nodiscard]] virtual std::optional<room> room_left() const { return std::nullopt; }
+    // Keys in [from, ...) that begin with `prefix`, in byte order, until visit returns false.
     using row_visitor = std::function<bool(std::string_view key, std::string_view value)>;
     [[nodiscard]] virtual result<void, storage_error> scan(column c, std::string_view prefix, std::string_view from,
                                                            const row_visitor& visit) const = 0;
@@ -104,7 +117,8 @@ struct loaded_rows {
 // What a shard learns about its submissions, in order.
 struct completion {
     ticket upto{};                        // durable; unchanged when the store has failed
-    bool failed = false;                // the store stopped acknowledging; recovers with a later completion
+    bool failed = false;                  // the store takes no durable publications; a later completion says when it does
+    bool full = false;                    // for want of room
     std::vector<loaded_rows> loaded{};
 };
 

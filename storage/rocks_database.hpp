@@ -1,0 +1,65 @@
+// rocks_database: what rocks_store.cpp and rocks_open.cpp share. RocksDB's own headers stay behind these files.
+#pragma once
+
+#include "storage/rocks_seal.hpp"
+#include "storage/rocks_store.hpp"
+
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace broker::storage {
+
+inline constexpr std::string_view format_version = "1";
+
+[[nodiscard]] inline rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+[[nodiscard]] inline std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+// Process-wide settings and those of every column family; `env` may be null.
+[[nodiscard]] rocksdb::DBOptions database_options(rocksdb::Env* env);
+[[nodiscard]] rocksdb::ColumnFamilyOptions family_options(std::shared_ptr<rocksdb::Cache> cache);
+[[nodiscard]] std::shared_ptr<rocksdb::Cache> block_cache();
+[[nodiscard]] storage_error::kind kind_of(const rocksdb::Status& s);
+
+// A data file's blocks against their checksums; the error names the file.
+[[nodiscard]] result<void, storage_error> verify_file(const rocksdb::Options& with, const std::string& path);
+
+struct rocks_backend::database {
+    std::filesystem::path dir;
+    rocks_options with;
+    rocksdb::Env* env = nullptr; // never null
+    std::unique_ptr<rocksdb::DB> db;
+    std::array<rocksdb::ColumnFamilyHandle*, columns> handles{};
+    std::vector<std::string> notes;
+    std::vector<std::string> unverified; // data files
+
+    database() = default;
+    ~database();
+    database(const database&) = delete;
+    database& operator=(const database&) = delete;
+
+    [[nodiscard]] rocksdb::ColumnFamilyHandle* of(column c) const { return handles[static_cast<std::size_t>(c)]; }
+    [[nodiscard]] storage_error error(std::string_view doing, const rocksdb::Status& s) const;
+
+    // Syncs the log and writes SEAL. False: it could not; the old one still holds.
+    bool write_seal();
+    void start_sealing();
+
+    std::atomic<std::uint64_t> writes{0};
+
+private:
+    void seal_now_and_then();
+
+    std::mutex mutex_;
+    std::condition_variable ended_;
+    bool ending_ = false;
+    std::uint64_t sealed_writes_ = ~0ULL;
+    std::thread sealer_;
+};
+
+} // namespace broker::storage

@@ -1,0 +1,188 @@
+#include "storage/rocks_log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+
+namespace broker::storage {
+
+namespace {
+
+constexpr std::size_t block_size = 32 * 1024;
+constexpr std::size_t header_size = 7;
+constexpr std::size_t sector = 512;
+
+enum type : std::uint8_t { zero = 0, full = 1, first = 2, middle = 3, last = 4, recycled_from = 5, recycled_to = 8, compression = 9 };
+
+using crc_tables = std::array<std::array<std::uint32_t, 256>, 8>;
+
+constexpr crc_tables make_tables() {
+    crc_tables t{};
+    for (std::uint32_t i = 0; i != 256; ++i) {
+        auto c = i;
+        for (int bit = 0; bit != 8; ++bit) c = (c >> 1) ^ ((c & 1) != 0 ? 0x82F6'3B78U : 0U);
+        t[0][i] = c;
+    }
+    for (std::size_t i = 0; i != 256; ++i) {
+        for (std::size_t n = 1; n != 8; ++n) t[n][i] = (t[n - 1][i] >> 8) ^ t[0][t[n - 1][i] & 0xFF];
+    }
+    return t;
+}
+constexpr crc_tables tables = make_tables();
+
+std::uint32_t little_32(const char* at) {
+    std::uint32_t value = 0;
+    for (int i = 3; i >= 0; --i) value = value << 8 | static_cast<std::uint8_t>(at[i]);
+    return value;
+}
+
+constexpr std::uint32_t unmask(std::uint32_t masked) {
+    const auto rotated = masked - 0xA282'EAD8U;
+    return rotated >> 17 | rotated << 15;
+}
+
+struct fragment {
+    std::uint8_t what = zero;
+    std::size_t size = 0; // header included
+};
+
+class reader {
+public:
+    explicit reader(std::string_view bytes) : bytes_{bytes} {}
+
+    // The intact record that begins at `at`.
+    [[nodiscard]] std::optional<fragment> read(std::size_t at) const {
+        if (bytes_.size() - at < header_size || block_end(at) - at < header_size) return std::nullopt;
+        const auto size = header_size + length(at);
+        const auto kind = static_cast<std::uint8_t>(bytes_[at + 6]);
+        if (kind == zero || kind > compression || at + size > block_end(at) || at + size > bytes_.size()) return std::nullopt;
+        if (crc32c(bytes_.substr(at + 6, size - 6)) != unmask(little_32(bytes_.data() + at))) return std::nullopt;
+        return fragment{.what = kind, .size = size};
+    }
+    // Where the next record begins when one ends at `at`: the rest of a block that holds no header is padding.
+    [[nodiscard]] std::size_t next(std::size_t at) const {
+        const auto left = block_end(at) - at;
+        return left < header_size ? std::min(at + left, bytes_.size()) : at;
+    }
+    [[nodiscard]] std::size_t length(std::size_t at) const {
+        return static_cast<std::uint8_t>(bytes_[at + 4]) | static_cast<std::size_t>(static_cast<std::uint8_t>(bytes_[at + 5])) << 8;
+    }
+    [[nodiscard]] static std::size_t block_end(std::size_t at) { return at / block_size * block_size + block_size; }
+
+    // Does an intact record that begins a group follow the bad one at `bad`? Its length may be what is bad, so the rest of
+    // its block is searched byte by byte; later blocks begin with a record.
+    [[nodiscard]] bool group_follows(std::size_t bad) const {
+        const auto end = std::min(block_end(bad), bytes_.size());
+        for (auto at = bad + 1; at < end; ++at) {
+            if (const auto f = read(at); f && begins_group(*f)) return true;
+        }
+        for (auto at = block_end(bad); at < bytes_.size(); at = block_end(at)) {
+            for (auto in = at; in < std::min(block_end(at), bytes_.size());) {
+                const auto f = read(in);
+                if (!f) break;
+                if (begins_group(*f)) return true;
+                in = next(in + f->size);
+            }
+        }
+        return false;
+    }
+
+    // A sector, or what [from, to) has of one, is all zeros: it never reached the disk.
+    [[nodiscard]] bool sector_missing(std::size_t from, std::size_t to) const {
+        while (from < to) {
+            const auto end = std::min(from / sector * sector + sector, to);
+            const auto part = bytes_.substr(from, end - from);
+            if (part.size() >= header_size && std::ranges::all_of(part, [](char c) { return c == 0; })) return true;
+            from = end;
+        }
+        return false;
+    }
+
+    // The record at `at` reaches to the end of the file and only its length is wrong.
+    [[nodiscard]] bool only_length_is_wrong(std::size_t at) const {
+        if (bytes_.size() > block_end(at) || bytes_.size() - at < header_size) return false;
+        return crc32c(bytes_.substr(at + 6)) == unmask(little_32(bytes_.data() + at));
+    }
+
+private:
+    static bool begins_group(const fragment& f) { return f.what == full || f.what == first; }
+
+    std::string_view bytes_;
+};
+
+} // namespace
+
+std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {
+    auto crc = ~before;
+    const auto* at = bytes.data();
+    auto left = bytes.size();
+    for (; left >= 8; left -= 8, at += 8) {
+        const auto low = crc ^ little_32(at);
+        const auto high = little_32(at + 4);
+        crc = tables[7][low & 0xFF] ^ tables[6][low >> 8 & 0xFF] ^ tables[5][low >> 16 & 0xFF] ^ tables[4][low >> 24] ^
+              tables[3][high & 0xFF] ^ tables[2][high >> 8 & 0xFF] ^ tables[1][high >> 16 & 0xFF] ^ tables[0][high >> 24];
+    }
+    for (; left != 0; --left, ++at) crc = crc >> 8 ^ tables[0][(crc ^ static_cast<std::uint8_t>(*at)) & 0xFF];
+    return ~crc;
+}
+
+log_finding check_log(std::string_view bytes, std::uint64_t synced, bool every_group_synced) {
+    using verdict = log_finding::verdict;
+    if (bytes.size() < synced) {
+        return {.what = verdict::damaged,
+                .at = bytes.size(),
+                .why = fmt::format("it is cut off: {} bytes, {} were on disk", bytes.size(), synced)};
+    }
+    const reader log{bytes};
+    log_finding found;
+    std::size_t at = 0;
+    std::size_t group = 0; // where the logical record under way began
+    bool within = false;
+    const auto bad = [&](verdict what, std::string why) {
+        found.what = what;
+        found.at = group;
+        found.behind = bytes.size() - group;
+        found.why = std::move(why);
+        return found;
+    };
+    while (at < bytes.size()) {
+        const auto f = log.read(at);
+        if (!f) break;
+        if (f->what >= recycled_from && f->what <= recycled_to) return found; // its end is the old content: not ours to judge
+        const bool begins = f->what == full || f->what == first || f->what == compression;
+        if (begins == within) {
+            return bad(verdict::damaged, fmt::format("a record is out of place at offset {}", at));
+        }
+        at = log.next(at + f->size);
+        within = f->what == first || f->what == middle;
+        if (!within) {
+            ++found.records;
+            group = at;
+        }
+    }
+    if (at >= bytes.size()) {
+        if (!within) return found;
+        if (group < synced) return bad(verdict::damaged, fmt::format("the record at offset {} has no end", group));
+        return bad(verdict::torn, "the file ends within a record");
+    }
+    const auto damage = [&](std::string_view why) {
+        return bad(verdict::damaged, fmt::format("the record at offset {} {}", at, why));
+    };
+    if (at < synced) return damage("fails its checksum, and it was on disk");
+    const auto behind = std::min<std::size_t>(reader::block_end(at), bytes.size());
+    const bool short_header = bytes.size() - at < header_size;
+    const bool runs_over = !short_header && at + header_size + log.length(at) > bytes.size();
+    const bool missing = log.sector_missing(at, behind);
+    if (log.group_follows(at) && (every_group_synced || !missing)) {
+        return damage("fails its checksum, and later ones are intact");
+    }
+    if (log.only_length_is_wrong(at)) return damage("has a wrong length");
+    if (short_header || runs_over) return bad(verdict::torn, "the file ends within a record");
+    if (missing) return bad(verdict::torn, "sectors of the last record were never written");
+    return damage("fails its checksum");
+}
+
+} // namespace broker::storage

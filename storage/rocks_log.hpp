@@ -1,0 +1,35 @@
+// rocks_log: reads a write-ahead log or MANIFEST the way RocksDB will, before RocksDB does, and tells a torn tail from
+// damage. RocksDB itself stops quietly at the first bad record, which after a power cut is right and after a flipped bit
+// in the middle of acknowledged data loses everything behind it.
+//
+// Format: blocks of 32 KiB; a record is CRC-32C (masked) of type and payload (4), length (2), type (1), payload; little-
+// endian; a logical record (one write group, one version edit) is one `full` or `first`, `middle`..., `last`.
+//
+// A torn tail is what a group that was being written leaves: the file ends within it, or whole sectors of it are missing
+// (zero), it is behind what is known to be synced, and no later group follows. Anything else is damage.
+#pragma once
+
+#include "core/result.hpp"
+#include "storage/store.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace broker::storage {
+
+struct log_finding {
+    enum class verdict : std::uint8_t { intact, torn, damaged } what = verdict::intact;
+    std::uint64_t at = 0;      // where the first bad record begins
+    std::uint64_t behind = 0;  // bytes from there to the end
+    std::uint64_t records = 0; // intact logical records before `at`
+    std::string why{};
+};
+
+// `synced`: bytes from the beginning that are known to have been synced. `every_group_synced`: a group was begun only
+// when the one before it was on disk, so a later group proves the earlier one acknowledged.
+[[nodiscard]] log_finding check_log(std::string_view bytes, std::uint64_t synced, bool every_group_synced);
+
+[[nodiscard]] std::uint32_t crc32c(std::string_view bytes, std::uint32_t before = 0);
+
+} // namespace broker::storage
