@@ -11,7 +11,7 @@ namespace broker {
 namespace {
 
 constexpr std::array<subprotocol, 6> table{{
-    {"mqtt", mqtt::make_engine},      // [MQTT-6.0.0-3]
+    {"mqtt", mqtt::make_engine},      // [MQTT-6.0.0-3]; what was found is echoed [MQTT-6.0.0-4]
     {"mqttv3.1", mqtt::make_engine},  // what clients of MQTT 3.1 offer
     {"v12.stomp", stomp::make_engine},
     {"v11.stomp", stomp::make_engine},

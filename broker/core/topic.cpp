@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view share_prefix = "$share/";
 
+// Not empty [MQTT-4.7.3-1], no U+0000 [MQTT-4.7.3-2], at most 65,535 bytes [MQTT-4.7.3-3] and within our own limits.
 bool within(std::string_view text, const limits& bounds) {
     return !text.empty() && text.size() <= bounds.max_topic_bytes && text.size() <= 0xFFFF &&
            static_cast<std::size_t>(std::ranges::count(text, '/')) < bounds.max_topic_levels &&
@@ -27,7 +28,7 @@ bool wildcards_well_placed(std::string_view pattern) {
 
 } // namespace
 
-bool is_topic_name(std::string_view name, const limits& bounds) {
+bool is_topic_name(std::string_view name, const limits& bounds) { // without wildcards [MQTT-4.7.0-1]
     return within(name, bounds) && name.find_first_of("+#") == std::string_view::npos;
 }
 
@@ -47,6 +48,7 @@ std::optional<topic_filter> topic_filter::parse(std::string_view text, const lim
     if (text.starts_with(share_prefix)) {
         const auto group = text.substr(share_prefix.size());
         const auto slash = group.find('/');
+        // A share name, a slash and a filter [MQTT-4.8.2-1].
         if (slash == 0 || slash == std::string_view::npos || slash + 1 == group.size()) return std::nullopt;
         if (group.substr(0, slash).find_first_of("+#") != std::string_view::npos) return std::nullopt; // [MQTT-4.8.2-2]
         made.kind_ = kind::shared;

@@ -274,7 +274,7 @@ void connection::set_engine(std::unique_ptr<broker::engine> (*make)(const engine
 
 void connection::on_data(byte_view piece, websocket::message_kind kind, bool begins, bool) {
     if (phase_ != phase::open || engine_->closing()) return;
-    if (begins && kind == websocket::message_kind::text && !engine_->accepts_text()) {
+    if (begins && kind == websocket::message_kind::text && !engine_->accepts_text()) { // [MQTT-6.0.0-1]
         const close_reason why{.cause = close_cause::unsupported_data,
                                .detail = "a text message where this protocol needs binary ones"};
         engine_->close(why, shard_.now());

@@ -35,8 +35,8 @@ routed shard_router::route(const message_ptr& m, bool refuse_stored, time_point 
 routed shard_router::publish_to_topic(const message_ptr& m, admission how, time_point now) {
     matched_.clear();
     trie_.match(shard_index{desk_.self()}, m->topic(), matched_);
-    const auto stored = choose_receivers(*m);
-    const bool kept = is_kept(*m);
+    const auto stored = choose_receivers(*m); // every matching session gets it [MQTT-4.5.0-1]
+    const bool kept = is_kept(*m);            // [MQTT-3.3.1-8]
     if (how.refuse_stored && (stored != 0 || kept)) return {.refused = refusal::storage_failed};
     if (kept) {
         if (const auto refused = keep(m, how.room_is_sure); refused != refusal::none) return {.refused = refused};
@@ -70,7 +70,7 @@ void shard_router::announce(message_ptr m, time_point now) {
 void shard_router::hand_out(const message_ptr& m, std::size_t stored, time_point now) {
     const bool shared_record = stored > 1;
     for (const auto& t : targets_) {
-        const bool retain = t.options.retain_as_published && m->retain(); // [MQTT-3.3.1-12, -13]
+        const bool retain = t.options.retain_as_published && m->retain(); // [MQTT-3.3.1-12, MQTT-3.3.1-13, MQTT3-3.3.1-9]
         if (t.shard == desk_.self()) {
             entry e{.message = m,
                     .level = t.level,
@@ -130,7 +130,7 @@ std::size_t shard_router::choose_receivers(const message& m) {
             t.identifiers = 1;
             identifiers_.push_back(f.options.identifier);
         }
-        t.level = f.options.level_for(m.level());
+        t.level = f.options.level_for(m.level()); // the lower of both [MQTT-3.8.4-8], of this member [MQTT-4.8.2-3]
         t.stored = t.level != qos::at_most_once && f.to->durable.load(std::memory_order_relaxed);
         t.shard = f.to->owner.load(std::memory_order_acquire);
         if (t.stored) ++stored;
@@ -139,7 +139,7 @@ std::size_t shard_router::choose_receivers(const message& m) {
     return stored;
 }
 
-// One copy per session however many of its filters match: at the highest QoS, with all identifiers [MQTT-3.3.4-2..4].
+// One copy per session however many of its filters match: at the highest QoS, with all identifiers [MQTT-3.3.4-2, MQTT-3.3.4-4].
 void shard_router::merge_overlapping() {
     std::ranges::sort(matched_.found, [](const trie_match& a, const trie_match& b) {
         if (a.to != b.to) return std::less<>{}(a.to, b.to);
@@ -170,12 +170,14 @@ void shard_router::put_entries(const message_ptr& m, std::size_t stored) {
 // Only the owner's session would see what is retained for a temporary queue, and it never asks.
 bool shard_router::is_kept(const message& m) { return m.retain() && !is_temporary(m.topic()); }
 
+// A retained message belongs to its topic, not to the session of its publisher [MQTT3-3.1.2-7]; one of QoS 0 replaces like
+// any other [MQTT3-3.3.1-7].
 refusal shard_router::keep(const message_ptr& m, bool room_is_sure) {
-    if (m->payload().empty()) { // [MQTT-3.3.1-6]
+    if (m->payload().empty()) { // removes [MQTT-3.3.1-6] and is not stored [MQTT-3.3.1-7]
         if (retained_.erase(m->topic())) desk_.retained_changed(m->topic());
         return refusal::none;
     }
-    switch (retained_.set(m, room_is_sure)) {
+    switch (retained_.set(m, room_is_sure)) { // [MQTT-3.3.1-5]
     case retained::outcome::stored:
     case retained::outcome::replaced: break;
     case retained::outcome::refused_count:
@@ -302,7 +304,7 @@ router::subscribed shard_router::subscribe(session& s, const topic_filter& filte
     } else {
         (void)trie_.insert(filter, *s.slot_, options);
     }
-    if (existed) {
+    if (existed) { // nothing on its way is lost [MQTT-3.8.4-3, MQTT-3.8.4-4, MQTT3-3.8.4-3]
         known->second = options;
     } else {
         s.subscriptions_.emplace(filter.text(), options);
@@ -319,6 +321,7 @@ router::subscribed shard_router::subscribe(session& s, const topic_filter& filte
 }
 
 router::unsubscribed shard_router::unsubscribe(session& s, const topic_filter& filter, time_point) {
+    // The same text, character by character [MQTT-3.10.4-1]; from here on nothing matches it any more [MQTT-3.10.4-2].
     if (s.subscriptions_.erase(filter.text()) == 0) return {};
     s.forget_retained(filter.text());
     if (filter.what() == topic_filter::kind::queue) {
@@ -341,7 +344,7 @@ void shard_router::send_retained(session& s, const topic_filter& filter, const s
     std::vector<message_ptr> found;
     own_.match(filter.pattern(), found);
     for (auto& m : found) {
-        entry e{.message = std::move(m), .retain = true};
+        entry e{.message = std::move(m), .retain = true}; // [MQTT3-3.3.1-8]
         e.level = options.level_for(e.message->level());
         if (options.identifier != 0) e.identifiers.push_back(options.identifier);
         s.enqueue(std::move(e), now);

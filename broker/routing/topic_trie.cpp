@@ -189,6 +189,9 @@ bool topic_trie::erase(const topic_filter& filter, slot& to) {
 
 // --- match ---
 
+// Levels are compared byte for byte, without normalisation [MQTT-4.7.3-4]; what is found here is all a topic is delivered
+// to [MQTT-3.3.2-3].
+
 void topic_trie::match(shard_index reader, std::string_view topic, match_set& into) {
     const auto guard = lock_.read(reader);
     into.levels.clear();

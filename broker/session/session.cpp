@@ -32,7 +32,7 @@ void session::count_owed(std::size_t messages, std::size_t bytes) {
 // --- entries in ---
 
 void session::enqueue(entry e, time_point now) {
-    if (e.message->expired(now)) return drop(e, drop_reason::expired);
+    if (e.message->expired(now)) return drop(e, drop_reason::expired); // [MQTT-3.3.2-5]
     if (e.level == qos::at_most_once) {
         if (!online()) return drop(e, drop_reason::disconnected);
         return subscriber_->deliver({.message = e.message,
@@ -82,7 +82,8 @@ void session::take(entry e, time_point now) {
 }
 
 // May an entry that arrives now leave at once? Not past what waits: the backlog, and outstanding entries this connection
-// has not had yet [MQTT-4.6.0-6].
+// has not had yet [MQTT-4.6.0-5, MQTT-4.6.0-6]. Not beyond the receive maximum [MQTT-3.3.4-9, MQTT-4.9.0-2]; QoS 0 and
+// everything that is no delivery does not come this way [MQTT-3.3.4-10, MQTT-4.9.0-3].
 bool session::ready_for_more() const {
     return online() && backlog_.empty() && in_flight_ == outstanding_.size() && in_flight_ < window_ &&
            subscriber_->has_room();
@@ -101,7 +102,7 @@ void session::hand_over(entry e, time_point now) {
         stored_handles_.erase(it);
         again = true;
     } else {
-        o.handle = next_handle();
+        o.handle = next_handle(); // [MQTT-4.3.2-1, MQTT-4.3.3-1]
         if (o.value.level == qos::exactly_once && durable() && o.value.from == nullptr) {
             record_handle(o);
             o.at = outstanding_entry::phase::committing;
@@ -112,6 +113,7 @@ void session::hand_over(entry e, time_point now) {
     if (outstanding_.back().at == outstanding_entry::phase::sent) send(outstanding_.back(), again, now);
 }
 
+// DUP exactly when it was sent before [MQTT-3.3.1-1, MQTT-4.3.2-2, MQTT-4.3.3-2].
 void session::send(const outstanding_entry& o, bool again, time_point now) {
     subscriber_->deliver({.message = o.value.message,
                           .level = o.value.level,
@@ -133,7 +135,7 @@ void session::record_handle(outstanding_entry& o) {
     desk_->waiters().push_back({.at = o.durable_at, .who = slot_});
 }
 
-std::uint16_t session::next_handle() {
+std::uint16_t session::next_handle() { // not 0 and not in use [MQTT-2.2.1-4]
     const auto taken = [this](std::uint16_t handle) {
         return find(handle) != outstanding_.end() ||
                std::ranges::any_of(stored_handles_, [&](const auto& h) { return h.second.first == handle; });
@@ -225,7 +227,9 @@ bool session::hand_over_retained(const message_ptr& m, const subscription_option
 void session::pump(time_point now) {
     if (!online()) return;
     const change counted{*this};
-    // First what an earlier connection had: in its order, with its handles [MQTT-4.4.0-1].
+    // First what an earlier connection had: in its order [MQTT-4.6.0-1], with its handles [MQTT-4.4.0-1]; of what was
+    // received only the release [MQTT-4.3.3-6]. Expiry has no say in what was sent [MQTT-4.3.3-7], nor has the end of the
+    // subscription [MQTT-3.10.4-3], and a shared one leaves it here [MQTT-4.8.2-4].
     if (in_flight_ < outstanding_.size()) {
         for (auto& o : outstanding_) {
             if (o.at != outstanding_entry::phase::resend && !o.release_again) continue;
@@ -311,7 +315,7 @@ std::optional<ticket> session::settle(std::uint16_t handle, settlement how, time
         if (how == settlement::accepted && (e.stored || e.from != nullptr)) {
             erase_stored(e);
             at = desk_->open_ticket();
-        } else if (how == settlement::reject && e.from == nullptr) {
+        } else if (how == settlement::reject && e.from == nullptr) { // gone for all [MQTT-4.4.0-2, MQTT-4.8.2-6]
             erase_stored(e);
             at = desk_->open_ticket();
         }
@@ -403,7 +407,7 @@ std::optional<ticket> session::forget(packet_id packet) {
 void session::attach(const attachment& with) {
     BROKER_ASSERT(subscriber_ == nullptr);
     subscriber_ = with.who;
-    window_ = std::max<std::uint16_t>(with.window, 1);
+    window_ = std::max<std::uint16_t>(with.window, 1); // [MQTT-4.9.0-1]
     will_ = with.last_will;
     ends_at_ = never;
     will_due_ = never;

@@ -18,6 +18,7 @@ shard_sessions::~shard_sessions() = default;
 
 // --- claims ---
 
+// The client identifier names the session [MQTT-3.1.3-2]; without one there is a new one [MQTT-3.1.2-6].
 sessions::claimed shard_sessions::claim(std::string_view client_id, bool clean, attachment with, time_point now) {
     for (;;) {
         const auto found =
@@ -85,7 +86,7 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
     s.slot_->durable.store(durable, std::memory_order_relaxed);
     if (durable) {
         record(s, 0);
-        if (s.will_) {
+        if (s.will_) { // [MQTT-3.1.2-7]
             std::string value;
             storage::encode_will({.message = s.will_->message->fields(),
                                   .delay_s = static_cast<std::uint32_t>(s.will_->delay.count()),
@@ -107,6 +108,8 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
 }
 
 // Another connection claims the session of this shard.
+// The connection it has is ended [MQTT-3.1.4-3]; clean ends the session as well [MQTT-3.1.2-4, MQTT-3.1.4-4, MQTT-3.2.2-2],
+// else it goes on [MQTT-3.1.2-5].
 void shard_sessions::take_over(session& s, bool clean, time_point now) {
     const slot& handle = *s.slot_; // outlives the session until the end of the turn
     if (!s.online()) {
@@ -130,6 +133,7 @@ void shard_sessions::leave(session& s, bool publish_will, bool will_may_wait, ti
     } else {
         s.set_will(std::nullopt); // [MQTT-3.14.4-3]
     }
+    // From here the expiry counts, not while connected [MQTT-4.1.0-1]; until then the session is stored [MQTT-3.1.2-23].
     if (s.expires_ && s.expiry_.count() == 0) {
         end(s, now);
         return;
@@ -141,7 +145,7 @@ void shard_sessions::leave(session& s, bool publish_will, bool will_may_wait, ti
 }
 
 void shard_sessions::publish_will_of(session& s, bool may_wait, time_point now) {
-    if (!s.will_) return;
+    if (!s.will_) return; // [MQTT3-3.1.2-12]
     // The will waits for its delay or the session's end, whichever is first [MQTT-3.1.3-9].
     auto delay = s.will_->delay;
     if (s.expires_) delay = std::min(delay, s.expiry_);
@@ -150,11 +154,12 @@ void shard_sessions::publish_will_of(session& s, bool may_wait, time_point now) 
         return;
     }
     auto due = s.will_->message;
-    s.set_will(std::nullopt);
+    s.set_will(std::nullopt); // [MQTT-3.1.2-10]
     s.will_due_ = never;
     publish_will_(std::move(due), now);
 }
 
+// Its expiry has passed [MQTT-4.1.0-2], or a clean start ends it. What it held is for nobody else [MQTT-4.8.2-5].
 ticket shard_sessions::end(session& s, time_point now) {
     slot& handle = *s.slot_;
     const auto durable_at = s.durable() ? desk_.open_ticket() : ticket{};

@@ -198,7 +198,7 @@ decoded<subscribe> decode_subscribe(byte_reader in, protocol_level level) {
         if (in.failed()) return malformed("§3.8.3: malformed SUBSCRIBE payload");
         if ((bits & 3) == 3) return violation("[MQTT-3.8.3-4] QoS 3");
         const auto reserved = level == protocol_level::v5 ? 0xC0 : 0xFC;
-        if ((bits & reserved) != 0) return malformed("[MQTT-3.8.3-5] reserved subscription option bits");
+        if ((bits & reserved) != 0) return malformed("[MQTT-3.8.3-5] reserved subscription option bits"); // [MQTT3-3.8.3-4]
         item.options.maximum_qos = static_cast<qos>(bits & 3);
         if (level == protocol_level::v5) {
             if ((bits >> 4 & 3) == 3) return violation("§3.8.3.1: retain handling 3");

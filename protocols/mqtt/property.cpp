@@ -129,7 +129,7 @@ std::string_view read_utf8(byte_reader& in) {
 
 result<properties, property_error> read_properties(byte_reader& in, property_place at) {
     properties found;
-    const auto size = read_variable_integer(in);
+    const auto size = read_variable_integer(in); // there even when it is 0 [MQTT-2.2.2-1]
     found.raw = in.take(size);
     if (in.failed()) return malformed("§2.2.2: property length");
     byte_reader block{found.raw};
@@ -153,7 +153,7 @@ result<properties, property_error> read_properties(byte_reader& in, property_pla
         case kind::two_bytes: number = block.u16(); break;
         case kind::four_bytes: number = block.u32(); break;
         case kind::variable: number = read_variable_integer(block); break;
-        case kind::utf8: text = read_utf8(block); break;
+        case kind::utf8: text = read_utf8(block); break; // [MQTT-3.3.2-13, MQTT-3.3.2-19]
         case kind::binary: text = block.text16(); break;
         case kind::pair:
             text = read_utf8(block);
@@ -167,6 +167,8 @@ result<properties, property_error> read_properties(byte_reader& in, property_pla
     return found;
 }
 
+// Unchanged and in their order [MQTT-3.3.2-4, MQTT-3.3.2-15, MQTT-3.3.2-16, MQTT-3.3.2-17, MQTT-3.3.2-18, MQTT-3.3.2-20,
+// MQTT-3.1.3-10].
 void copy_passed_on(byte_view block, std::string& to) {
     byte_reader in{block};
     while (!in.empty()) {
