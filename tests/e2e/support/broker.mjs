@@ -51,7 +51,7 @@ export class Broker {
       "--listen", `stomp://127.0.0.1:${stomp}`, "--listen", `tcp://127.0.0.1:${tcp}`,
       "--admin-socket", this.socket, "--admin-http", `127.0.0.1:${admin}`,
       "--threads", String(this.options.threads ?? 2), ...(this.options.flags ?? []),
-    ], { stdio: ["ignore", "pipe", "pipe"] });
+    ], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...this.options.env } });
     const collect = (chunk) => { this.log += chunk; };
     this.process.stdout.on("data", collect);
     this.process.stderr.on("data", collect);
