@@ -209,17 +209,16 @@ private:
 
 } // namespace
 
-std::size_t run(const exchange& e) {
+void run(const std::vector<exchange>& table) {
     constexpr std::array<std::pair<unsigned, std::string_view>, 3> versions{{{v10, "1.0"}, {v11, "1.1"}, {v12, "1.2"}}};
-    std::size_t ran = 0;
-    for (const auto& [bit, version] : versions) {
-        if ((e.versions & bit) == 0) continue;
-        limits bounds;
-        if (e.bounds != nullptr) e.bounds(bounds);
-        stage{e, version, bounds}.play();
-        ++ran;
+    for (const auto& e : table) {
+        for (const auto& [bit, version] : versions) {
+            if ((e.versions & bit) == 0) continue;
+            limits bounds;
+            if (e.bounds != nullptr) e.bounds(bounds);
+            stage{e, version, bounds}.play();
+        }
     }
-    return ran;
 }
 
 } // namespace broker::test

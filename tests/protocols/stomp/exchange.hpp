@@ -40,7 +40,28 @@ struct exchange {
     bool dotted = false;
 };
 
-// Runs it for each of its versions; returns how many.
-std::size_t run(const exchange& e);
+// Each for each of its versions.
+void run(const std::vector<exchange>& table);
+
+// Lines of a script. Clients are named by a letter.
+namespace script {
+
+inline std::string subscribe(const std::string& who, const std::string& to, const std::string& more = "") {
+    return who + ": SUBSCRIBE\nid:1\ndestination:" + to + "\n" + more + "\n";
+}
+inline std::string send(const std::string& who, const std::string& to, const std::string& body, const std::string& more = "") {
+    return who + ": SEND\ndestination:" + to + "\n" + more + "\n" + body;
+}
+// MESSAGE of subscription 1: `own` before the destination, `more` behind it.
+inline std::string message(const std::string& who, const std::string& from, const std::string& body,
+                           const std::string& own = "", const std::string& more = "") {
+    return who + "> MESSAGE\nsubscription:1\nmessage-id:*\n" + own + "destination:" + from + "\n" + more +
+           "content-length:" + std::to_string(body.size()) + "\n\n" + body;
+}
+inline std::string receipt(const std::string& who, const std::string& id) {
+    return who + "> RECEIPT\nreceipt-id:" + id + "\n\n";
+}
+
+} // namespace script
 
 } // namespace broker::test

@@ -3,29 +3,14 @@
 
 #include <doctest/doctest.h>
 
-using namespace broker;
+using broker::limits;
+using broker::seconds;
 using namespace broker::test;
+using namespace broker::test::script;
 
 namespace {
 
 using std::string;
-
-string subscribe(const string& who, const string& to, const string& more = "") {
-    return who + ": SUBSCRIBE\nid:1\ndestination:" + to + "\n" + more + "\n";
-}
-string send(const string& who, const string& to, const string& body, const string& more = "") {
-    return who + ": SEND\ndestination:" + to + "\n" + more + "\n" + body;
-}
-// MESSAGE of subscription 1: `own` before the destination, `more` behind it.
-string message(const string& who, const string& from, const string& body, const string& own = "", const string& more = "") {
-    return who + "> MESSAGE\nsubscription:1\nmessage-id:*\n" + own + "destination:" + from + "\n" + more +
-           "content-length:" + std::to_string(body.size()) + "\n\n" + body;
-}
-string receipt(const string& who, const string& id) { return who + "> RECEIPT\nreceipt-id:" + id + "\n\n"; }
-
-void run_all(const std::vector<exchange>& table) {
-    for (const auto& e : table) (void)run(e);
-}
 
 const std::vector<exchange> deliveries{
     {every, "[STOMP12-MESSAGE-1] [STOMP12-MESSAGE-3] [STOMP12-MESSAGE-4] a subscriber gets what is sent",
@@ -313,11 +298,11 @@ const std::vector<exchange> wills{
 
 } // namespace
 
-TEST_CASE("exchanges: frames are delivered as they were sent, to each receiver in its version") { run_all(deliveries); }
-TEST_CASE("exchanges: destinations, retained messages, groups, no-local") { run_all(destinations); }
-TEST_CASE("exchanges: expiry") { run_all(expiry); }
-TEST_CASE("exchanges: ack modes, ACK and NACK") { run_all(acknowledging); }
-TEST_CASE("exchanges: receipts") { run_all(receipts); }
-TEST_CASE("exchanges: transactions") { run_all(transactions); }
-TEST_CASE("exchanges: durable subscriptions") { run_all(durables); }
-TEST_CASE("exchanges: wills") { run_all(wills); }
+TEST_CASE("exchanges: frames are delivered as they were sent, to each receiver in its version") { run(deliveries); }
+TEST_CASE("exchanges: destinations, retained messages, groups, no-local") { run(destinations); }
+TEST_CASE("exchanges: expiry") { run(expiry); }
+TEST_CASE("exchanges: ack modes, ACK and NACK") { run(acknowledging); }
+TEST_CASE("exchanges: receipts") { run(receipts); }
+TEST_CASE("exchanges: transactions") { run(transactions); }
+TEST_CASE("exchanges: durable subscriptions") { run(durables); }
+TEST_CASE("exchanges: wills") { run(wills); }

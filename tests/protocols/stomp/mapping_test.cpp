@@ -4,23 +4,14 @@
 
 #include <doctest/doctest.h>
 
-using namespace broker;
+using broker::limits;
 using namespace broker::test;
+using namespace broker::test::script;
 
 namespace {
 
 using std::string;
 
-string subscribe(const string& who, const string& to, const string& more = "") {
-    return who + ": SUBSCRIBE\nid:1\ndestination:" + to + "\n" + more + "\n";
-}
-string send(const string& who, const string& to, const string& body, const string& more = "") {
-    return who + ": SEND\ndestination:" + to + "\n" + more + "\n" + body;
-}
-string message(const string& who, const string& from, const string& body, const string& own = "", const string& more = "") {
-    return who + "> MESSAGE\nsubscription:1\nmessage-id:*\n" + own + "destination:" + from + "\n" + more +
-           "content-length:" + std::to_string(body.size()) + "\n\n" + body;
-}
 // MQTT 5 and 3.1.1 SUBSCRIBE at this QoS, and the answer.
 string mqtt5(const string& who, const string& filter, const string& level = "00") {
     return who + ": 82: 0001 [] '" + filter + "' " + level;
@@ -30,10 +21,6 @@ string mqtt3(const string& who, const string& filter, const string& level = "00"
 }
 string granted5(const string& who, const string& level = "00") { return who + "= 90: 0001 [] " + level; }
 string granted3(const string& who, const string& level = "00") { return who + "= 90: 0001 " + level; }
-
-void run_all(const std::vector<exchange>& table) {
-    for (const auto& e : table) (void)run(e);
-}
 
 const std::vector<exchange> names{
     {every, "topic: STOMP to MQTT", {mqtt5("m", "a/b"), granted5("m"), mqtt3("q", "a/b"), granted3("q"), send("a", "/topic/a/b", "x"), "m= 30: 'a/b' [] 78", "q= 30: 'a/b' 78"}},
@@ -118,7 +105,7 @@ const std::vector<exchange> temporary{
 
 } // namespace
 
-TEST_CASE("mapping: names, wildcards, queues and groups") { run_all(names); }
-TEST_CASE("mapping: levels, transactions, redelivery, durable subscriptions") { run_all(levels); }
-TEST_CASE("mapping: properties and headers, retained messages and wills") { run_all(properties); }
-TEST_CASE("mapping: temporary queues, requests and replies") { run_all(temporary); }
+TEST_CASE("mapping: names, wildcards, queues and groups") { run(names); }
+TEST_CASE("mapping: levels, transactions, redelivery, durable subscriptions") { run(levels); }
+TEST_CASE("mapping: properties and headers, retained messages and wills") { run(properties); }
+TEST_CASE("mapping: temporary queues, requests and replies") { run(temporary); }
