@@ -55,7 +55,12 @@ test("paho-mqtt and stomp.py exchange messages", async () => {
   assert.equal(run.code, 0, run.stdout + run.stderr);
 });
 
-test("libmosquitto: QoS 2 both ways, persistent session, reconnect", async () => {
+test("paho-mqtt: its scenarios in 3.1, 3.1.1 and 5, over TCP and WebSocket", async () => {
+  const run = await command(python, [here("paho_scenarios.py"), String(broker.ports.mqtt), String(broker.ports.ws)]);
+  assert.equal(run.code, 0, run.stdout + run.stderr);
+});
+
+test("libmosquitto: its scenarios in 3.1, 3.1.1 and 5", async () => {
   const run = await command(process.env.LIBMOSQUITTO_CLIENT ?? here("../../build/release/tests/libmosquitto_client"), [String(broker.ports.mqtt)]);
   assert.equal(run.code, 0, run.stdout + run.stderr);
 });
