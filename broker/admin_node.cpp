@@ -220,12 +220,12 @@ result<std::vector<admin::session_row>, admin_error> admin_node::list_sessions()
 
 result<std::vector<admin::queue_row>, admin_error> admin_node::list_queues() {
     return gather<admin::queue_row>([](shard& on, std::vector<admin::queue_row>& out) {
-        on.core().for_each_queue([&](const queue& q) {
+        on.core().queues().for_each([&](const queue& q) {
             out.push_back({.name = q.handle().name,
-                           .messages = q.ready() + q.unacknowledged(),
+                           .messages = q.messages(),
                            .unacknowledged = q.unacknowledged(),
                            .consumers = q.consumers(),
-                           .bytes = q.handle().bytes.load(std::memory_order_relaxed),
+                           .bytes = q.bytes(),
                            .shard = on.core().desk().self()});
         });
     });

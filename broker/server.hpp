@@ -12,6 +12,7 @@
 #include "storage/rocks_store.hpp"
 #include "sys_publisher.hpp"
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -29,6 +30,8 @@ public:
 private:
     void open_store();
     void recover();
+    void count_queues();
+    void write_queue_states();
     void listen();
 
     const config::options options_;
@@ -47,6 +50,8 @@ private:
     std::unique_ptr<admin_node> node_;
     std::unique_ptr<admin_listener> admin_;
     std::jthread sweeper_;
+    std::jthread counter_;
+    std::atomic<bool> counts_known_{false};
     bool stopped_ = false;
 };
 

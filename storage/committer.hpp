@@ -58,6 +58,7 @@ private:
     };
 
     [[nodiscard]] loaded_rows load(const load_request& request) const;
+    void load_queue(loaded_rows& found, const backend::row_visitor& take) const;
     void tell_failure(bool now_failed);
 
     backend& rows_;

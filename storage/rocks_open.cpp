@@ -64,7 +64,7 @@ struct rocks_opening {
         if (!text) return fail(text.error());
         sealed = decode_seal(*text);
         if (!sealed) notes.push_back(fmt::format("{} is damaged; the files are checked without it", (dir / seal_name).string()));
-        if (sealed && sealed->format != format_version) return unknown_format(sealed->format);
+        if (sealed && !knows_format(sealed->format)) return unknown_format(sealed->format);
         return {};
     }
 
@@ -248,7 +248,7 @@ struct rocks_opening {
         const auto format = opened.get(column::meta, format_key());
         if (!format) return fail(judged(format.error()));
         if (*format) {
-            if (**format != format_version) return unknown_format(**format);
+            if (!knows_format(**format)) return unknown_format(**format);
             return {};
         }
         if (sealed) return damaged("meta", "the format record is missing");

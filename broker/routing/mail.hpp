@@ -56,6 +56,10 @@ struct queue_settlement {
     message_id id{};
     queue_outcome how{};
 };
+struct queue_closed { // to the consumer's shard: the queue was deleted
+    queue_slot* queue = nullptr;
+    slot* who = nullptr;
+};
 struct queue_delivery { // to the consumer's shard
     slot* to = nullptr;
     entry value{};
@@ -87,7 +91,7 @@ struct errand { // cold path: admin reads, shutdown
     std::function<void()> run{};
 };
 
-using mail = std::variant<topic_mail, entry_mail, queue_arrival, queue_join, queue_leave, queue_settlement, queue_delivery,
+using mail = std::variant<topic_mail, entry_mail, queue_arrival, queue_join, queue_leave, queue_settlement, queue_closed, queue_delivery,
                           session_request, session_gone, session_arrival, marker, marker_answer, storage::completion,
                           errand>;
 

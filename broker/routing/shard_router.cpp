@@ -25,7 +25,7 @@ routed shard_router::route(const message_ptr& m, bool refuse_stored, time_point 
     m->assign_id(message_id{desk_.next_id()});
     if (const auto name = queue_name(m->topic())) {
         const auto place = refuse_stored ? queue_router::place{.refused = refusal::storage_failed} : queues_.reserve(*m, *name);
-        if (place.refused == refusal::none) return queues_.put(m, place);
+        if (place.refused == refusal::none) return queues_.put(m, place, now);
         desk_.count().drop(place.refused == refusal::quota_exceeded ? drop_reason::queue_full : drop_reason::storage);
         return {.refused = place.refused};
     }
@@ -291,7 +291,8 @@ unit_outcome shard_router::publish_all(std::span<const unit_step> steps, time_po
             continue;
         }
         s.message->assign_id(message_id{desk_.next_id()});
-        const auto one = places[i].in != nullptr ? queues_.put(s.message, places[i]) : publish_to_topic(s.message, {.room_is_sure = true}, now);
+        const auto one = places[i].in != nullptr ? queues_.put(s.message, places[i], now)
+                                                 : publish_to_topic(s.message, {.room_is_sure = true}, now);
         done.durable_at = std::max(done.durable_at, one.durable_at);
     }
     return done;
@@ -375,6 +376,7 @@ router::unsubscribed shard_router::unsubscribe(session& s, const topic_filter& f
     s.forget_retained(filter.text());
     if (filter.what() == topic_filter::kind::queue) {
         auto* const q = queues_.find(filter.queue());
+        if (q != nullptr) s.release_from(*q);
         if (q != nullptr) desk_.send(q->owner, queue_leave{.queue = q, .who = s.slot_});
     } else {
         (void)trie_.erase(filter, *s.slot_);

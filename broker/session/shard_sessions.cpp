@@ -1,6 +1,7 @@
 #include "session/shard_sessions.hpp"
 
 #include "core/assert.hpp"
+#include "routing/queue_router.hpp"
 #include "session/sharing.hpp"
 #include "storage/keys.hpp"
 #include "storage/records.hpp"
@@ -130,8 +131,8 @@ void shard_sessions::detach(session& s, bool publish_will, time_point now) {
 }
 
 void shard_sessions::leave(session& s, bool publish_will, departure how, time_point now) {
-    leave_queues(s);
     s.detach();
+    leave_queues(s);
     const bool ends = s.expires_ && s.expiry_.count() == 0;
     if (how == departure::alone && !ends && !draining_ && s.pass_on_shares(takers::online)) pass_on_later(s);
     if (!ends) s.put_away();
@@ -171,8 +172,8 @@ ticket shard_sessions::end(session& s, time_point now) {
     slot& handle = *s.slot_;
     const auto durable_at = s.durable() ? desk_.open_ticket() : ticket{};
     if (s.online()) {
-        leave_queues(s);
         s.detach();
+        leave_queues(s);
     }
     publish_will_of(s, false, now);
     for (const auto& [filter, options] : s.subscriptions_) {
@@ -265,7 +266,7 @@ void shard_sessions::on_left_behind(const storage::loaded_rows& rows) {
     if (it == left_behind_.end()) return;
     message_id last{0};
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
-        const auto e = backlog::decode(rows.entries[i], rows.messages[i]);
+        const auto e = entry_of(rows, i);
         if (!e) continue;
         last = e->message->id();
         const bool begun = std::ranges::find(it->second.begun, last) != it->second.begun.end(); // [MQTT-4.8.2-5]
@@ -293,7 +294,7 @@ void shard_sessions::join_queues(session& s) {
     for (const auto& [filter, options] : s.subscriptions_) {
         const auto name = queue_name(filter);
         if (!name) continue;
-        auto* const q = queues_.find(*name);
+        auto* const q = desk_.queues().find_or_create(*name); // it may have been deleted while the session was away
         if (q == nullptr) continue;
         desk_.send(q->owner, queue_join{.queue = q,
                                         .who = {.who = s.slot_,
@@ -349,6 +350,16 @@ void shard_sessions::deliver_to(slot& to, entry e, time_point now) {
         return;
     }
     desk_.send(owner, entry_mail{.to = &to, .value = std::move(e)});
+}
+
+void shard_sessions::on(const queue_closed& m) {
+    if (m.who->holder.load(std::memory_order_acquire) != desk_.self() || m.who->held == nullptr) return;
+    auto& s = *m.who->held;
+    s.release_from(*m.queue);
+    const auto filter = std::string{queue_prefix} + m.queue->name;
+    if (s.subscriptions_.erase(filter) == 0 || !s.durable()) return;
+    desk_.open().erase(column::subscriptions, storage::subscription_key(s.id(), filter));
+    desk_.require(true);
 }
 
 void shard_sessions::on(queue_delivery m, time_point now) {
@@ -446,7 +457,6 @@ void shard_sessions::on(session_arrival m, time_point now) {
     auto& here = held_[s.id];
     here = std::move(m.value);
     here->arrived(desk_);
-    forget_loads_later(*here); // of loads on the shard it comes from
     s.held = here.get();
     s.holder.store(desk_.self(), std::memory_order_release);
     if (auto waiting = arriving_.extract(&s); !waiting.empty()) {
