@@ -3,10 +3,22 @@
 
 #include "core/limits.hpp"
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace broker {
+
+// As the configuration and the administrator write them; by overflow_policy.
+inline constexpr std::array<std::string_view, 3> policy_words{"reject", "drop-oldest", "dead-letter"};
+[[nodiscard]] constexpr std::string_view word(overflow_policy p) { return policy_words[static_cast<std::size_t>(p)]; }
+[[nodiscard]] constexpr std::optional<overflow_policy> policy_of(std::string_view text) {
+    const auto at = std::ranges::find(policy_words, text);
+    if (at == policy_words.end()) return std::nullopt;
+    return static_cast<overflow_policy>(at - policy_words.begin());
+}
 
 struct queue_settings {
     std::optional<std::size_t> messages_max{};
