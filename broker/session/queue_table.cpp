@@ -34,7 +34,7 @@ queue_slot& queue_table::add(std::string_view name, session_id id) {
     auto made = std::make_unique<queue_slot>();
     made->id = id;
     made->name = name;
-    made->owner = static_cast<std::uint16_t>(std::hash<std::string_view>{}(name) % shards_);
+    made->owner = owner_of(name, shards_);
     auto& r = by_name_.insert_or_assign(std::string{name}, row{.slot = std::move(made)}).first->second;
     apply(r);
     return *r.slot;
@@ -117,9 +117,9 @@ void queue_table::add_counts(session_id id, std::int64_t messages, std::int64_t 
     }
 }
 
-void queue_table::for_each(const std::function<void(queue_slot&)>& visit) const {
+void queue_table::for_each(const std::function<void(queue_slot&, const declaration&)>& visit) const {
     const std::lock_guard lock{mutex_};
-    for (const auto& [name, r] : by_name_) visit(*r.slot);
+    for (const auto& [name, r] : by_name_) visit(*r.slot, r.how);
 }
 
 std::size_t queue_table::size() const {

@@ -76,6 +76,10 @@ public:
     }
     [[nodiscard]] queue_slot* find(std::string_view name) const;
     queue_slot& restore(std::string_view name, session_id id);
+    // The shard a queue lives on.
+    [[nodiscard]] static std::uint16_t owner_of(std::string_view name, std::size_t shards) {
+        return static_cast<std::uint16_t>(std::hash<std::string_view>{}(name) % shards);
+    }
 
     // Who gave a queue its settings.
     enum class origin : std::uint8_t { use, administrator, file };
@@ -93,7 +97,7 @@ public:
     // What a background count found of the time before this process.
     void add_counts(session_id id, std::int64_t messages, std::int64_t bytes);
 
-    void for_each(const std::function<void(queue_slot&)>& visit) const;
+    void for_each(const std::function<void(queue_slot&, const declaration&)>& visit) const;
     [[nodiscard]] std::size_t size() const;
 
     // From now on the name is free; the slot stays valid until free(). False: it was unlisted already.

@@ -75,7 +75,7 @@ void shard_queues::end_of_turn() {
 }
 
 void shard_queues::restore(const storage::recovered& from) {
-    table_.for_each([this](queue_slot& handle) {
+    table_.for_each([this](queue_slot& handle, const queue_table::declaration&) {
         if (handle.owner == desk_.self()) (void)use(handle);
     });
     for (const auto& q : from.queues) {
