@@ -51,6 +51,7 @@ struct rocks_backend::database {
     void start_sealing();
 
     std::atomic<std::uint64_t> writes{0};
+    std::atomic<bool> failed{false}; // the last write
 
 private:
     void seal_now_and_then();

@@ -120,7 +120,7 @@ struct rocks_opening {
         const auto bytes = read(*current);
         if (!bytes) return fail(bytes.error());
         if (bytes->empty()) return damaged(*current, "it is empty");
-        const auto found = check_log(*bytes, synced, true);
+        const auto found = check_log(*bytes, {.synced = synced});
         if (found.what == log_finding::verdict::damaged) return damaged(*current, found.why);
         // What SEAL names may be gone, but not without the MANIFEST telling.
         if (sealed && *current == sealed->manifest.first && bytes->size() == synced) {
@@ -132,20 +132,25 @@ struct rocks_opening {
     }
 
     result<void, storage_error> check_wals() {
-        // Only the last one with anything in it can have a torn tail: the next is begun behind a complete record.
-        std::string last_torn;
+        // A group that was not completely written is followed by nothing, or by one that takes its number: in the next log.
+        std::string torn;
+        std::uint64_t expected = 0;
         for (const auto& wal : wals) {
             const auto bytes = read(wal);
             if (!bytes) return fail(bytes.error());
             if (bytes->empty() && !sealed_size(wal)) continue;
             const bool synced = sealed ? sealed->every_group_synced : with.every_group_synced;
-            if (!last_torn.empty() && synced) return damaged(last_torn, "it ends within a record, and later logs exist");
-            const auto found = check_log(*bytes, sealed_size(wal), synced);
+            const auto found =
+                check_log(*bytes, {.synced = sealed_size(wal), .every_group_synced = synced, .numbered = true});
+            if (!torn.empty() && synced && found.first != 0 && expected != 0 && found.first != expected) {
+                return damaged(torn, "it ends within a record, and a later log goes on behind it");
+            }
             if (found.what == log_finding::verdict::damaged) return damaged(wal, found.why);
             if (found.what != log_finding::verdict::torn) continue;
-            last_torn = wal;
-            notes.push_back(fmt::format("{}: the last {} bytes are a group that was being written when brokerd ended; it was "
-                                        "{} and is left out ({})",
+            torn = wal;
+            expected = found.next;
+            notes.push_back(fmt::format("{}: the last {} bytes are a group that was not completely written; it was {} and "
+                                        "is left out ({})",
                                         (dir / wal).string(), found.behind,
                                         synced ? "not acknowledged" : "not synced yet (durability async)", found.why));
         }
@@ -244,18 +249,22 @@ struct rocks_opening {
         return e.why == storage_error::kind::damaged ? damaged_store(e.what).error() : e;
     }
 
-    result<void, storage_error> check_format(rocks_backend& opened) const {
-        const auto format = opened.get(column::meta, format_key());
-        if (!format) return fail(judged(format.error()));
-        if (*format) {
-            if (**format != format_version) return unknown_format(**format);
+    result<void, storage_error> check_format(rocks_backend::database& db) const {
+        std::string format;
+        auto* const meta = db.of(column::meta);
+        auto status = db.db->Get(rocksdb::ReadOptions{}, meta, slice(format_key()), &format);
+        if (status.ok()) {
+            if (format != format_version) return unknown_format(format);
             return {};
         }
-        if (sealed) return damaged("meta", "the format record is missing");
-        batch first;
-        first.put(column::meta, format_key(), format_version);
-        const auto* const group = &first;
-        return opened.write({&group, 1}, true);
+        if (status.IsNotFound()) {
+            if (sealed) return damaged("meta", "the format record is missing");
+            rocksdb::WriteOptions synced;
+            synced.sync = true;
+            status = db.db->Put(synced, meta, slice(format_key()), slice(format_version));
+        }
+        if (!status.ok()) return fail(judged(db.error("format", status)));
+        return {};
     }
 
     // What fits the time is looked at now; the rest by verify_rest().
@@ -276,8 +285,8 @@ struct rocks_opening {
     }
 };
 
-result<std::unique_ptr<rocks_backend>, storage_error> rocks_backend::open(const std::filesystem::path& dir,
-                                                                          const rocks_options& with) {
+result<std::unique_ptr<rocks_backend::database>, storage_error> rocks_backend::open_database(
+    const std::filesystem::path& dir, const rocks_options& with) {
     if (auto ready = prepare_data_directory(dir); !ready) return fail(ready.error());
     rocks_opening o{.dir = dir, .with = with, .env = with.env != nullptr ? with.env : rocksdb::Env::Default()};
     // In use: its logs are being written, and would look torn.
@@ -291,17 +300,23 @@ result<std::unique_ptr<rocks_backend>, storage_error> rocks_backend::open(const 
         if (auto checked = o.check_wals(); !checked) return fail(checked.error());
     }
     auto opened = o.open_database(create);
-    if (!opened) return fail(opened.error());
-    std::unique_ptr<rocks_backend> made{new rocks_backend{std::move(*opened)}};
-    auto& db = *made->db_;
+    if (!opened) return opened;
+    auto& db = **opened;
     db.notes = std::move(o.notes);
-    if (auto known = o.check_format(*made); !known) return fail(known.error());
+    if (auto known = o.check_format(db); !known) return fail(known.error());
     if (auto intact = o.verify_some(db); !intact) return fail(o.judged(intact.error()));
     if (!db.write_seal()) {
         return o.refuse("SEAL cannot be written", "make room on its file system", storage_error::kind::no_space);
     }
     db.start_sealing();
-    return made;
+    return opened;
+}
+
+result<std::unique_ptr<rocks_backend>, storage_error> rocks_backend::open(const std::filesystem::path& dir,
+                                                                          const rocks_options& with) {
+    auto opened = open_database(dir, with);
+    if (!opened) return fail(opened.error());
+    return std::unique_ptr<rocks_backend>{new rocks_backend{std::move(*opened)}};
 }
 
 } // namespace broker::storage

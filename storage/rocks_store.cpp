@@ -22,6 +22,7 @@ namespace broker::storage {
 namespace {
 
 constexpr std::size_t block_cache_bytes = 32ULL << 20;
+constexpr std::uint64_t reopen_room = 8ULL << 20; // opening writes a MANIFEST, a log and what the old log holds
 constexpr std::size_t memtables_bytes = 48ULL << 20; // all column families together
 
 // The first key after every key with this prefix; empty: there is none.
@@ -53,6 +54,7 @@ rocksdb::DBOptions database_options(rocksdb::Env* env) {
     // check_log() has told damage from a torn tail before RocksDB reads a log; what is left to stop at is the tail.
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     options.track_and_verify_wals_in_manifest = true;
+    options.max_bgerror_resume_count = 0; // recover() opens the store again instead
     return options;
 }
 
@@ -72,7 +74,6 @@ rocksdb::ColumnFamilyOptions family_options(std::shared_ptr<rocksdb::Cache> cach
 storage_error::kind kind_of(const rocksdb::Status& s) {
     using kind = storage_error::kind;
     if (s.IsNoSpace()) return kind::no_space;
-    if (s.severity() >= rocksdb::Status::Severity::kFatalError) return kind::fatal;
     if (s.IsCorruption()) return kind::damaged;
     return kind::other;
 }
@@ -101,6 +102,7 @@ storage_error rocks_backend::database::error(std::string_view doing, const rocks
 }
 
 bool rocks_backend::database::write_seal() {
+    if (failed.load()) return false;
     const auto before = writes.load();
     seal s{.format = std::string{format_version}, .every_group_synced = with.every_group_synced};
     for (std::size_t i = 0; i != columns; ++i) s.columns.emplace_back(name(static_cast<column>(i)));
@@ -112,7 +114,11 @@ bool rocks_backend::database::write_seal() {
             s.wals.emplace_back(w->PathName().substr(1), w->SizeFileBytes());
         }
     }
-    if (!db->FlushWAL(true).ok()) return false;
+    // An empty group synced, not SyncWAL(): that one does not ask whether an earlier write has failed.
+    rocksdb::WriteBatch nothing;
+    rocksdb::WriteOptions synced;
+    synced.sync = true;
+    if (!db->Write(synced, &nothing).ok()) return false;
     std::vector<std::string> live;
     if (!db->GetLiveFiles(live, &s.manifest.second, false).ok()) return false;
     for (const auto& file : live) {
@@ -145,12 +151,37 @@ void rocks_backend::database::seal_now_and_then() {
 
 // --- the backend ---
 
-rocks_backend::rocks_backend(std::unique_ptr<database> db) : db_{std::move(db)} {}
+rocks_backend::rocks_backend(std::unique_ptr<database> db) : dir_{db->dir}, with_{db->with}, db_{std::move(db)} {}
 rocks_backend::~rocks_backend() = default;
 
-const std::vector<std::string>& rocks_backend::notes() const { return db_->notes; }
+std::vector<std::string> rocks_backend::notes() const {
+    const std::shared_lock lock{mutex_};
+    return db_ ? db_->notes : std::vector<std::string>{};
+}
+
+storage_error rocks_backend::closed() const { return {why_closed_}; }
+
+void rocks_backend::recover() {
+    if (!failed_) return;
+    const auto room = room_left();
+    if (room && room->free < std::min(reopen_room, room->total / 20)) return;
+    const std::unique_lock lock{mutex_};
+    db_.reset();
+    auto with = with_;
+    with.verify_for = std::chrono::milliseconds{0};
+    auto again = open_database(dir_, with);
+    if (!again) {
+        why_closed_ = again.error().what;
+        return;
+    }
+    db_ = std::move(*again);
+    failed_ = false;
+}
 
 result<void, storage_error> rocks_backend::write(std::span<const batch* const> group, bool sync) {
+    const std::shared_lock lock{mutex_};
+    if (!db_) return fail(closed());
+    if (failed_) return fail(storage_error{fmt::format("{}: not writable since an earlier write failed", dir_.string()), last_kind_});
     rocksdb::WriteBatch all;
     rocksdb::Status bad;
     for (const auto* const b : group) {
@@ -172,11 +203,17 @@ result<void, storage_error> rocks_backend::write(std::span<const batch* const> g
     options.sync = sync;
     const auto status = db_->db->Write(options, &all);
     db_->writes.fetch_add(1, std::memory_order_relaxed);
-    if (!status.ok()) return fail(db_->error("write", status));
-    return {};
+    if (status.ok()) return {};
+    failed_ = true;
+    db_->failed.store(true, std::memory_order_relaxed);
+    const auto e = db_->error("write", status);
+    last_kind_ = e.why;
+    return fail(e);
 }
 
 result<std::optional<std::string>, storage_error> rocks_backend::get(column c, std::string_view key) const {
+    const std::shared_lock lock{mutex_};
+    if (!db_) return fail(closed());
     std::string value;
     const auto status = db_->db->Get(rocksdb::ReadOptions{}, db_->of(c), slice(key), &value);
     if (status.IsNotFound()) return std::nullopt;
@@ -186,6 +223,8 @@ result<std::optional<std::string>, storage_error> rocks_backend::get(column c, s
 
 result<void, storage_error> rocks_backend::scan(column c, std::string_view prefix, std::string_view from,
                                                 const row_visitor& visit) const {
+    const std::shared_lock lock{mutex_};
+    if (!db_) return fail(closed());
     const auto end = after_prefix(prefix);
     const auto bound = slice(end);
     rocksdb::ReadOptions options;
@@ -198,11 +237,9 @@ result<void, storage_error> rocks_backend::scan(column c, std::string_view prefi
     return {};
 }
 
-void rocks_backend::recover() { (void)db_->db->Resume(); }
-
 std::optional<backend::room> rocks_backend::room_left() const {
     struct statvfs fs {};
-    if (::statvfs(db_->dir.c_str(), &fs) != 0) return std::nullopt;
+    if (::statvfs(dir_.c_str(), &fs) != 0) return std::nullopt;
     return room{.free = static_cast<std::uint64_t>(fs.f_bavail) * fs.f_frsize,
                 .total = static_cast<std::uint64_t>(fs.f_blocks) * fs.f_frsize};
 }
@@ -219,6 +256,8 @@ result<void, storage_error> verify_file(const rocksdb::Options& with, const std:
 }
 
 result<void, storage_error> rocks_backend::verify_rest(const std::function<bool()>& stop) const {
+    const std::shared_lock lock{mutex_};
+    if (!db_) return fail(closed());
     const auto with = db_->db->GetOptions();
     for (const auto& path : db_->unverified) {
         if (stop()) break;
@@ -230,6 +269,8 @@ result<void, storage_error> rocks_backend::verify_rest(const std::function<bool(
 }
 
 result<std::size_t, storage_error> rocks_backend::verify() const {
+    const std::shared_lock lock{mutex_};
+    if (!db_) return fail(closed());
     std::vector<rocksdb::LiveFileMetaData> files;
     db_->db->GetLiveFilesMetaData(&files);
     const auto with = db_->db->GetOptions();
@@ -244,6 +285,8 @@ result<std::size_t, storage_error> rocks_backend::verify() const {
 }
 
 result<void, storage_error> rocks_backend::checkpoint(const std::filesystem::path& to) const {
+    const std::shared_lock lock{mutex_};
+    if (!db_) return fail(closed());
     rocksdb::Checkpoint* made = nullptr;
     auto s = rocksdb::Checkpoint::Create(db_->db.get(), &made);
     const std::unique_ptr<rocksdb::Checkpoint> copy{made};
@@ -254,6 +297,8 @@ result<void, storage_error> rocks_backend::checkpoint(const std::filesystem::pat
 
 rocks_backend::facts rocks_backend::look() const {
     facts f;
+    const std::shared_lock lock{mutex_};
+    if (!db_) return f;
     std::vector<rocksdb::LiveFileMetaData> files;
     db_->db->GetLiveFilesMetaData(&files);
     f.data_files = files.size();

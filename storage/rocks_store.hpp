@@ -7,6 +7,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <shared_mutex>
 
 namespace rocksdb {
 class Env;
@@ -33,11 +34,13 @@ public:
     [[nodiscard]] result<std::optional<std::string>, storage_error> get(column c, std::string_view key) const override;
     [[nodiscard]] result<void, storage_error> scan(column c, std::string_view prefix, std::string_view from,
                                                    const row_visitor& visit) const override;
+    // Closes the store and opens it as a new process would, if there is room: RocksDB cannot be trusted with a log whose
+    // write or sync has failed, while what was acknowledged is on disk and everything else is written again.
     void recover() override;
     [[nodiscard]] std::optional<room> room_left() const override;
 
     // What opening found worth saying, one line each.
-    [[nodiscard]] const std::vector<std::string>& notes() const;
+    [[nodiscard]] std::vector<std::string> notes() const;
 
     // The checksums of the data files open() had no time for, oldest first, until `stop` says so; error: one is damaged.
     [[nodiscard]] result<void, storage_error> verify_rest(const std::function<bool()>& stop) const;
@@ -60,7 +63,17 @@ public:
 private:
     struct database;
     explicit rocks_backend(std::unique_ptr<database> db);
-    std::unique_ptr<database> db_;
+    [[nodiscard]] static result<std::unique_ptr<database>, storage_error> open_database(const std::filesystem::path& dir,
+                                                                                        const rocks_options& with);
+    [[nodiscard]] storage_error closed() const;
+
+    const std::filesystem::path dir_;
+    const rocks_options with_;
+    mutable std::shared_mutex mutex_; // db_ itself: exclusive while it is opened again
+    std::unique_ptr<database> db_;    // null: a write failed, and opening again has not succeeded yet
+    bool failed_ = false;             // the last write: nothing more is written before recover(); the writer's thread
+    storage_error::kind last_kind_ = storage_error::kind::other;
+    std::string why_closed_;
     friend struct rocks_opening;
 };
 

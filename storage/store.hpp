@@ -38,7 +38,6 @@ struct storage_error {
         other,
         no_space, // goes away when there is room
         damaged,  // what is stored is not what was written
-        fatal,    // this process cannot write any more; a new one recovers what is on disk
     };
     std::string what; // one line: operation, path, the library's words
     kind why = kind::other;
@@ -111,7 +110,8 @@ struct loaded_rows {
     load_request request{};
     std::vector<std::pair<std::string, std::string>> entries{}; // key, value; shared messages are resolved:
     std::vector<std::optional<std::string>> messages{};         // the `messages` record of entry i when it refers to one
-    bool more = false;                                        // the limits cut it off
+    bool more = false;       // the limits cut it off
+    bool unreadable = false; // the rows behind these cannot be read: the disk, or damage
 };
 
 // What a shard learns about its submissions, in order.

@@ -24,7 +24,7 @@ void shard_router::publish_will(const message_ptr& m, time_point now) { (void)ro
 routed shard_router::route(const message_ptr& m, bool refuse_stored, time_point now) {
     m->assign_id(message_id{desk_.next_id()});
     if (const auto name = queue_name(m->topic())) {
-        const auto place = refuse_stored ? queue_router::place{.refused = refusal::storage_failed} : queues_.reserve(*m, *name);
+        const auto place = refuse_stored ? queue_router::place{.refused = store_refusal()} : queues_.reserve(*m, *name);
         if (place.refused == refusal::none) return queues_.put(m, place);
         desk_.count().drop(place.refused == refusal::quota_exceeded ? drop_reason::queue_full : drop_reason::storage);
         return {.refused = place.refused};
@@ -37,7 +37,7 @@ routed shard_router::publish_to_topic(const message_ptr& m, admission how, time_
     trie_.match(shard_index{desk_.self()}, m->topic(), matched_);
     const auto stored = choose_receivers(*m);
     const bool kept = is_kept(*m);
-    if (how.refuse_stored && (stored != 0 || kept)) return {.refused = refusal::storage_failed};
+    if (how.refuse_stored && (stored != 0 || kept)) return {.refused = store_refusal()};
     if (kept) {
         if (const auto refused = keep(m, how.room_is_sure); refused != refusal::none) return {.refused = refused};
     }
@@ -211,7 +211,7 @@ void shard_router::on_deadline(time_point now) {
 // --- units ---
 
 unit_outcome shard_router::publish_all(std::span<const unit_step> steps, time_point now) {
-    if (desk_.store_failed()) return {.refused = refusal::storage_failed};
+    if (desk_.store_failed()) return {.refused = store_refusal()};
     if (const auto at = first_unanswerable(steps); at != steps.size()) return {.refused = refusal::not_waiting, .at = at};
     std::size_t kept = 0;
     std::size_t kept_bytes = 0;
@@ -288,7 +288,7 @@ router::subscribed shard_router::subscribe(session& s, const topic_filter& filte
     if (!existed && s.subscriptions_.size() >= desk_.bounds().max_subscriptions_per_client) {
         return {.refused = refusal::quota_exceeded};
     }
-    if (s.durable() && desk_.store_failed()) return {.refused = refusal::storage_failed};
+    if (s.durable() && desk_.store_failed()) return {.refused = store_refusal()};
     if (level_walk{filter.pattern()}.level() == "$temp" && !existed) return {.refused = refusal::not_permitted};
     if (filter.what() == topic_filter::kind::queue) {
         auto* const q = queues_.find_or_create(filter.queue());

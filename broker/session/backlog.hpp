@@ -71,7 +71,7 @@ public:
 
     // True when the head is drained, something is spilled, and no load is under way.
     [[nodiscard]] bool wants_load() const { return head_.empty() && may_load(); }
-    [[nodiscard]] bool may_load() const { return spilled_ != 0 && !loading_; }
+    [[nodiscard]] bool may_load() const { return spilled_ != 0 && !loading_ && !unreadable_; }
     // At most `messages_max`, oldest first.
     [[nodiscard]] storage::load_request start_load(session_id of, std::size_t messages_max = load_messages_max);
     // The answer. `known(id)`: the entry is being handed over already. Undecodable rows are skipped and counted.
@@ -117,6 +117,7 @@ private:
     std::vector<message_id> settled_since_load_; // no more than were handed over when the load began
     std::uint64_t loads_ = 0;
     bool loading_ = false;
+    bool unreadable_ = false; // what is spilled stays where it is: handing out what is behind it would be silent loss
     std::size_t memory_messages_max_;
     std::size_t memory_bytes_max_;
 };
@@ -143,7 +144,8 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
         head_.push_back(std::move(loaded->value));
     }
     if (!brought.ids.empty()) recent_loads_.push_back(std::move(brought));
-    if (rows.more) {
+    unreadable_ = rows.unreadable;
+    if (rows.more || rows.unreadable) {
         const auto taken = rows.entries.size();
         spilled_ = spilled_ > taken ? spilled_ - taken : 1;
         spill_from_ = std::min(message_id{last.value() + 1}, since_load_from_);
