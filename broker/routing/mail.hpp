@@ -58,6 +58,7 @@ struct queue_settlement {
 };
 struct queue_delivery { // to the consumer's shard
     slot* to = nullptr;
+    std::uint32_t joined = 0; // one for an earlier time than the consumer's present one is the queue's again
     entry value{};
 };
 

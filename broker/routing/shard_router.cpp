@@ -348,7 +348,8 @@ router::subscribed shard_router::subscribe(session& s, const topic_filter& filte
                                         .who = {.who = s.slot_,
                                                 .identifier = options.identifier,
                                                 .maximum_qos = options.maximum_qos,
-                                                .credit_max = s.window_}});
+                                                .credit_max = s.window_,
+                                                .joined = s.join(*q)}});
     } else {
         (void)trie_.insert(filter, *s.slot_, options);
         if (filter.is_shared() && !existed) s.join_group();
@@ -375,7 +376,10 @@ router::unsubscribed shard_router::unsubscribe(session& s, const topic_filter& f
     s.forget_retained(filter.text());
     if (filter.what() == topic_filter::kind::queue) {
         auto* const q = queues_.find(filter.queue());
-        if (q != nullptr) desk_.send(q->owner, queue_leave{.queue = q, .who = s.slot_});
+        if (q != nullptr) {
+            s.leave(*q);
+            desk_.send(q->owner, queue_leave{.queue = q, .who = s.slot_});
+        }
     } else {
         (void)trie_.erase(filter, *s.slot_);
         if (filter.is_shared()) s.leave_group();

@@ -379,6 +379,22 @@ void session::return_to_queue(const entry& e, queue_outcome how) {
                 queue_settlement{.queue = e.from, .who = slot_, .id = e.message->id(), .how = how});
 }
 
+// --- queues ---
+
+std::uint32_t session::join(const queue_slot& q) {
+    if (const auto it = std::ranges::find(joined_, &q, &joined_queue::to); it != joined_.end()) return it->number;
+    joined_.push_back({.to = &q, .number = ++joins_});
+    return joins_;
+}
+
+void session::leave(const queue_slot& q) {
+    std::erase_if(joined_, [&q](const joined_queue& j) { return j.to == &q; });
+}
+
+bool session::is_joined(const queue_slot& q, std::uint32_t number) const {
+    return std::ranges::any_of(joined_, [&](const joined_queue& j) { return j.to == &q && j.number == number; });
+}
+
 // --- QoS 2 inbound ---
 
 std::optional<ticket> session::remembered_at(packet_id packet) const {

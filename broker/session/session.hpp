@@ -199,6 +199,9 @@ private:
     void committed(ticket upto, time_point now);              // handles up to this ticket are on disk
     void loaded(const storage::loaded_rows& rows, time_point now);
     void attach(const attachment& with);
+    std::uint32_t join(const queue_slot& q);                  // the number of this time; the same while it is joined
+    void leave(const queue_slot& q);
+    [[nodiscard]] bool is_joined(const queue_slot& q, std::uint32_t number) const;
     void detach();                                            // what came from queues goes back to them
     void put_away(); // detached: what is stored leaves memory
     void arrived(shard_desk& desk);                           // moved here: tickets are this shard's from now on
@@ -228,6 +231,12 @@ private:
     message_id pass_on_before_{};
     std::uint64_t pass_on_number_ = 0;
     bool shown_room_ = false; // slot::room
+    struct joined_queue {
+        const queue_slot* to = nullptr;
+        std::uint32_t number = 0;
+    };
+    std::vector<joined_queue> joined_;
+    std::uint32_t joins_ = 0;
     std::size_t counted_messages_ = 0; // what the gauges hold of this session
     std::size_t counted_bytes_ = 0;
 };

@@ -284,7 +284,9 @@ void shard_sessions::leave_queues(session& s) {
         const auto name = queue_name(filter);
         if (!name) continue;
         auto* const q = queues_.find(*name);
-        if (q != nullptr) desk_.send(q->owner, queue_leave{.queue = q, .who = s.slot_});
+        if (q == nullptr) continue;
+        s.leave(*q);
+        desk_.send(q->owner, queue_leave{.queue = q, .who = s.slot_});
     }
 }
 
@@ -299,7 +301,8 @@ void shard_sessions::join_queues(session& s) {
                                         .who = {.who = s.slot_,
                                                 .identifier = options.identifier,
                                                 .maximum_qos = options.maximum_qos,
-                                                .credit_max = s.window_}});
+                                                .credit_max = s.window_,
+                                                .joined = s.join(*q)}});
     }
 }
 
@@ -352,8 +355,10 @@ void shard_sessions::deliver_to(slot& to, entry e, time_point now) {
 }
 
 void shard_sessions::on(queue_delivery m, time_point now) {
-    // A consumer leaves its queues before its session moves or ends; then the queue takes this back by itself.
+    // A consumer leaves its queues before its session moves or ends, or another connection takes it over; what was on
+    // its way then is taken back by the queue itself.
     if (m.to->holder.load(std::memory_order_acquire) != desk_.self() || m.to->held == nullptr) return;
+    if (!m.to->held->is_joined(*m.value.from, m.joined)) return;
     m.to->held->take(std::move(m.value), now);
 }
 
