@@ -180,7 +180,7 @@ void shard_router::choose_member(const share_match& f, const message& m, stored_
 // One copy per session however many of its filters match: at the highest QoS, with all identifiers [MQTT-3.3.4-2, MQTT-3.3.4-4].
 void shard_router::merge_overlapping() {
     std::ranges::sort(matched_.found, [](const trie_match& a, const trie_match& b) {
-        if (a.to != b.to) return std::less<>{}(a.to, b.to);
+        if (a.to != b.to) return a.to->id < b.to->id; // not by address: a run can be repeated
         return a.options.maximum_qos > b.options.maximum_qos;
     });
 }

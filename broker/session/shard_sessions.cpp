@@ -22,21 +22,32 @@ shard_sessions::~shard_sessions() = default;
 
 // The client identifier names the session [MQTT-3.1.3-2]; without one there is a new one [MQTT-3.1.2-6].
 sessions::claimed shard_sessions::claim(std::string_view client_id, bool clean, attachment with, time_point now) {
+    return claim(client_id, clean, std::move(with), 0, now);
+}
+
+sessions::claimed shard_sessions::claim(std::string_view client_id, bool clean, attachment with, std::uint64_t number,
+                                        time_point now) {
+    const auto mine = desk_.self();
     for (;;) {
-        const auto found =
-            table_.find_or_create(client_id, desk_.self(), [this] { return session_id{desk_.next_id()}; });
+        const auto found = table_.find_or_create(client_id, mine, [this] { return session_id{desk_.next_id()}; });
         if (found.value == nullptr) return {.refused = true};
+        if (number == 0) number = found.claim;
         slot& s = *found.value;
         if (found.created) {
             auto& made = create(s);
+            made.claim_ = number;
             attach(made, with, now);
             return {.now = &made, .present = false};
         }
-        const auto mine = desk_.self();
         if (s.owner.load(std::memory_order_acquire) == mine && s.holder.load(std::memory_order_acquire) == mine) {
             auto& known = *s.held;
-            take_over(known, clean, now);
+            const auto deleted = take_over(known, clean, now);
+            if (deleted > desk_.durable_upto()) {
+                wait_for(deleted, client_id, {.who = with.who, .with = with, .clean = clean, .number = number});
+                return {};
+            }
             if (s.held == nullptr) continue; // ended: the client id is free again
+            known.claim_ = number;
             attach(known, with, now);
             return {.now = &known, .present = true};
         }
@@ -45,15 +56,21 @@ sessions::claimed shard_sessions::claim(std::string_view client_id, bool clean, 
         auto* const earlier = it->second.who;
         const auto owner = s.owner.load(std::memory_order_acquire);
         if (first && owner != mine) {
-            desk_.send(owner, session_request{.which = &s, .client_id = s.client_id, .to = mine, .clean = clean});
+            desk_.send(owner, session_request{
+                                  .which = &s, .client_id = s.client_id, .to = mine, .clean = clean, .claim = number});
         }
         auto* const who = with.who;
-        it->second = {.who = who, .with = std::move(with), .clean = clean};
+        it->second = {.who = who, .with = std::move(with), .clean = clean, .number = number};
         if (earlier != nullptr) {
             earlier->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
         }
         return {};
     }
+}
+
+void shard_sessions::wait_for(ticket at, std::string_view client_id, pending_claim pending) {
+    claims_.insert_or_assign(std::string{client_id}, std::move(pending));
+    waiting_claims_.push_back({.at = at, .client_id = std::string{client_id}});
 }
 
 void shard_sessions::abandon(subscriber& who) {
@@ -112,7 +129,7 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
 // Another connection claims the session of this shard.
 // The connection it has is ended [MQTT-3.1.4-3]; clean ends the session as well [MQTT-3.1.2-4, MQTT-3.1.4-4, MQTT-3.2.2-2],
 // else it goes on [MQTT-3.1.2-5].
-void shard_sessions::take_over(session& s, bool clean, time_point now) {
+ticket shard_sessions::take_over(session& s, bool clean, time_point now) {
     const slot& handle = *s.slot_; // outlives the session until the end of the turn
     if (!s.online()) {
         meet_deadlines(s, now); // a client that comes back in the turn they pass does not undo them
@@ -121,8 +138,8 @@ void shard_sessions::take_over(session& s, bool clean, time_point now) {
         leave(s, true, clean ? departure::clean_start : departure::taken_over, now);
         old->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
     }
-    if (handle.held == nullptr) return; // it lived only as long as its connection
-    if (clean) end(s, now);
+    if (handle.held == nullptr) return {}; // it lived only as long as its connection
+    return clean ? end(s, now) : ticket{};
 }
 
 void shard_sessions::detach(session& s, bool publish_will, time_point now) {
@@ -378,6 +395,16 @@ void shard_sessions::forget_loads_later(const session& s) {
 }
 
 void shard_sessions::on_durable(ticket upto, time_point now) {
+    std::vector<std::string> answerable;
+    std::erase_if(waiting_claims_, [&](waiting_claim& w) {
+        if (w.at > upto) return false;
+        answerable.push_back(std::move(w.client_id));
+        return true;
+    });
+    for (const auto& client_id : answerable) {
+        auto node = claims_.extract(client_id);
+        if (!node.empty() && node.mapped().who != nullptr) answer(node.key(), node.mapped(), now);
+    }
     auto& waiters = desk_.waiters();
     std::vector<slot*> ready;
     std::erase_if(waiters, [&](const shard_desk::waiter& w) {
@@ -385,7 +412,7 @@ void shard_sessions::on_durable(ticket upto, time_point now) {
         ready.push_back(w.who);
         return true;
     });
-    std::ranges::sort(ready);
+    std::ranges::sort(ready, {}, [](const slot* s) { return s->id; }); // not by address: a run can be repeated
     ready.erase(std::ranges::unique(ready).begin(), ready.end());
     for (auto* const s : ready) {
         if (s->holder.load(std::memory_order_acquire) == desk_.self() && s->held != nullptr) {
@@ -428,8 +455,17 @@ void shard_sessions::on(session_request m, time_point now) {
         early_requests_[&s].push_back(std::move(m)); // it is on its way here
         return;
     }
-    if (s.held != nullptr) take_over(*s.held, m.clean, now);
-    if (s.held == nullptr) return desk_.send(m.to, session_gone{.client_id = std::move(m.client_id)});
+    ticket deleted;
+    if (s.held != nullptr) {
+        if (m.claim < s.held->claim_) {
+            return desk_.send(m.to, session_refused{.client_id = std::move(m.client_id), .claim = m.claim});
+        }
+        deleted = take_over(*s.held, m.clean, now);
+    }
+    if (s.held == nullptr) {
+        const auto id = deleted == ticket{} ? session_id{} : s.id;
+        return desk_.send(m.to, session_gone{.client_id = std::move(m.client_id), .deleted = id});
+    }
     hand_over(s, m.to, now);
 }
 
@@ -461,8 +497,12 @@ void shard_sessions::on(session_arrival m, time_point now) {
 
     if (auto claim_node = claims_.extract(s.client_id); !claim_node.empty() && claim_node.mapped().who != nullptr) {
         const auto& pending = claim_node.mapped();
-        if (pending.clean) end(*here, now);
-        answer(claim_node.key(), pending, now);
+        const auto deleted = pending.clean ? end(*here, now) : ticket{};
+        if (deleted > desk_.durable_upto()) {
+            wait_for(deleted, claim_node.key(), pending);
+        } else {
+            answer(claim_node.key(), pending, now);
+        }
     } else {
         schedule(*here);
     }
@@ -472,13 +512,27 @@ void shard_sessions::on(session_arrival m, time_point now) {
 }
 
 void shard_sessions::on(session_gone m, time_point now) {
+    if (m.deleted != session_id{} && claims_.contains(m.client_id)) {
+        // The other shard's batch is ahead of this one's next: what is durable here then is durable there.
+        desk_.open().erase(column::sessions, storage::session_key(m.deleted));
+        desk_.require(true);
+        waiting_claims_.push_back({.at = desk_.open_ticket(), .client_id = std::move(m.client_id)});
+        return;
+    }
     auto node = claims_.extract(m.client_id);
     if (!node.empty() && node.mapped().who != nullptr) answer(node.key(), node.mapped(), now);
 }
 
+void shard_sessions::on(session_refused m, time_point now) {
+    auto node = claims_.extract(m.client_id);
+    if (node.empty() || node.mapped().who == nullptr) return;
+    if (node.mapped().number != m.claim) return answer(node.key(), node.mapped(), now); // a later one has replaced it
+    node.mapped().who->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
+}
+
 // The claim is made again, now that nothing stands in its way; it may still find a newer owner.
 void shard_sessions::answer(const std::string& client_id, const pending_claim& pending, time_point now) {
-    const auto again = claim(client_id, pending.clean, pending.with, now);
+    const auto again = claim(client_id, pending.clean, pending.with, pending.number, now);
     if (again.now != nullptr) {
         pending.who->on_session(*again.now, again.present, now);
     } else if (again.refused) {
