@@ -194,6 +194,7 @@ private:
     [[nodiscard]] std::uint16_t next_handle();
     using window_queue = boost::container::deque<outstanding_entry>; // allocates nothing while empty
     window_queue::iterator find(std::uint16_t handle);
+    window_queue::iterator drop_unsent(window_queue::iterator it); // the next one
     [[nodiscard]] bool knows(message_id id) const;
 
     void committed(ticket upto, time_point now);              // handles up to this ticket are on disk

@@ -621,6 +621,8 @@ void shard_sessions::restore(const storage::recovered_session& from, time_point 
         s.will_due_ = from.will->due_at_ms == 0 ? now + std::min(s.will_->delay, s.expires_ ? s.expiry_ : s.will_->delay)
                                                 : from_epoch_ms(from.will->due_at_ms);
     }
+    // It was connected when the server went down: its time runs from now on, whatever becomes of this start.
+    if (from.session.disconnected_at_ms == 0) record(s, std::max<std::int64_t>(epoch_ms(now), 1));
     schedule(s);
 }
 

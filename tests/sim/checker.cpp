@@ -54,6 +54,7 @@ void checker::party_left(party_id p) {
 }
 
 void checker::party_forgives(party_id p) {
+    parties_[p].got_exactly_once.clear(); // its client has forgotten the handles
     parties_[p].forgives_upto = routings_;
     for (auto& [filter, s] : parties_[p].subscriptions) s.in_force = std::min(s.in_force, certainty::maybe);
 }
@@ -144,7 +145,8 @@ void checker::accepted(number n) {
     auto& p = publications_[n];
     p.accepted = true;
     if (!p.retain) return;
-    // What came before it on its topic is gone for good.
+    // What came before it on its topic is gone for good; but who knows which attempt changed it.
+    if (p.attempts > 1 && p.level == 2) return;
     auto& since = retained_[p.topic].since;
     if (const auto at = std::ranges::find(since, n); at != since.end()) since.erase(since.begin(), at);
 }
@@ -192,9 +194,9 @@ void checker::received(party_id to, const delivery& d) {
     auto& p = publications_[d.what];
     const auto times = ++who.got[d.what];
     const bool again_here = !who.this_connection.insert(d.what).second;
-    if (times > 1 && d.level != 1 && p.level != 1 && p.attempts <= 1) {
+    if (times > 1 && p.level == 0 && d.level == 0) {
         problem(fmt::format("{} got {} times: {}", who.name, times, say(d.what)));
-    } else if (times > 1 && d.level == 2) {
+    } else if (d.level == 2 && ++who.got_exactly_once[d.what] > 1) {
         problem(fmt::format("{} got {} times at QoS 2: {}", who.name, times, say(d.what)));
     } else if (again_here && p.attempts == 1 && !d.again) {
         problem(fmt::format("{} got twice on one connection: {}", who.name, say(d.what)));
@@ -207,7 +209,7 @@ void checker::received(party_id to, const delivery& d) {
 void checker::check_order(party& to, number n, const delivery& d) {
     const auto& p = publications_[n];
     if (p.stream == 0 || p.shared) return; // a group's members share what comes
-    auto& last = to.last[{p.stream, p.topic, d.level}];
+    auto& last = to.last[{p.stream, p.topic, p.level, d.level}];
     // What did not match the first time and was repeated is behind what it was ahead of.
     if (n < last && (p.attempts == 1 || p.must_at_first.contains(to.id))) problem(fmt::format("{} got {} behind #{}", to.name, say(n), last));
     last = std::max(last, n);

@@ -145,11 +145,12 @@ private:
         std::size_t forgives_upto = 0;
         std::map<std::string, subscription> subscriptions{};
         std::map<number, std::size_t> got{};
+        std::map<number, std::size_t> got_exactly_once{}; // at QoS 2
         std::size_t departures = 0;
         std::set<number> this_connection{};
         std::map<number, std::size_t> answered_in{}; // the process's life the answer reached
         std::set<number> confirmed{};
-        std::map<std::tuple<std::size_t, std::string, unsigned>, number> last{}; // stream, topic, QoS
+        std::map<std::tuple<std::size_t, std::string, unsigned, unsigned>, number> last{}; // stream, topic, both QoS
     };
     struct job {
         holder with = 0;

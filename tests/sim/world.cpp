@@ -84,9 +84,10 @@ void world::populate() {
     static_cast<mqtt_model&>(*actors_.front()).begin();
     const auto clients = roll_.between(2, 5);
     for (std::size_t i = 0; i != clients; ++i) {
+        const bool v5 = roll_.chance(60);
         mqtt({.client_id = fmt::format("m{}", i),
-              .v5 = roll_.chance(60),
-              .lives = roll_.chance(60) ? life::forever : roll_.chance(50) ? life::limited : life::connection,
+              .v5 = v5,
+              .lives = roll_.chance(60) ? life::forever : v5 && roll_.chance(50) ? life::limited : life::connection,
               .filters = tastes[roll_.below(tastes.size())],
               .wills = roll_.chance(60)});
     }
