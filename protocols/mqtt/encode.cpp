@@ -179,7 +179,7 @@ std::size_t append_publish(outbox& out, const delivery& d, const publish_form& f
             block += 1 + 2 + redelivery_name.size() + 2 + count_size;
         }
     }
-    const bool with_id = d.level != qos::at_most_once;
+    const bool with_id = d.level != qos::at_most_once; // nor DUP without QoS [MQTT-2.2.1-2, MQTT-4.3.1-1]
     const auto remaining = 2 + topic.size() + (with_id ? 2 : 0) + (v5 ? variable_integer_size(block) + block : 0) +
                            payload.size();
     const auto head_size = 1 + variable_integer_size(remaining) + remaining - payload.size();

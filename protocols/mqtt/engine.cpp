@@ -217,7 +217,7 @@ void engine::on_deadline(time_point now) {
 
 // The reason reaches the client in the packet that is due: CONNACK while CONNECT is unanswered [MQTT-3.14.0-1], DISCONNECT
 // after; earlier versions have no such word. Then the connection closes [MQTT-4.13.2-1, MQTT-3.14.4-2], and nothing else
-// is sent [MQTT-3.14.4-1].
+// is sent [MQTT-3.14.4-1]. Every malformed packet and protocol error comes here [MQTT-4.13.1-1].
 void engine::end_with(reason_code connack_code, reason_code disconnect_code, close_reason why) {
     if (closing_) return;
     if (connack_sent_) {

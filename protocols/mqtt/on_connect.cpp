@@ -154,7 +154,7 @@ void engine::accept(bool present, time_point now) {
         answer.retain_available = bounds.retained_messages_max != 0;
         if (keep_alive_changed_) answer.server_keep_alive = keep_alive_s_;
         answer.session_expiry_interval = expiry_changed_;
-        if (enhanced_) { // [MQTT-4.12.0-5]
+        if (enhanced_) { // [MQTT-4.12.0-5], else neither this nor AUTH [MQTT-4.12.0-6]
             answer.authentication_method = enhanced_->method;
             answer.authentication_data = enhanced_->last_data;
         }

@@ -52,7 +52,7 @@ TEST_CASE("MQTT-4.12.0-1: without an authenticator, or with another method, 0x8C
     CHECK(c.closed());
 }
 
-TEST_CASE("MQTT-4.12.0-2, MQTT-4.12.0-3, MQTT-4.12.0-5: challenge, response, CONNACK with method and data") {
+TEST_CASE("MQTT-4.12.0-2, MQTT-4.12.0-3, MQTT-4.12.0-5, MQTT-3.15.2-2, MQTT-3.15.2-3: challenge, response, CONNACK with method and data") {
     bench b;
     client c{b.node};
     CHECK(c.exchange(hello) == bytes("f0: 18 [15 'riddle' 16 '?']"));

@@ -4,7 +4,7 @@
 using namespace broker;
 using namespace broker::test;
 
-TEST_CASE("MQTT-3.8.4-1, MQTT-3.8.4-2, MQTT-3.8.4-5, MQTT-3.8.4-6, MQTT-3.8.4-7, MQTT-3.9.3-1, MQTT-2.2.1-6: one code per filter") {
+TEST_CASE("MQTT-3.8.4-1, MQTT-3.8.4-2, MQTT-3.2.2-10, MQTT-3.8.4-5, MQTT-3.8.4-6, MQTT-3.8.4-7, MQTT-3.9.3-1, MQTT-2.2.1-6: one code per filter") {
     test_node node;
     client a{node, v5("a")};
     CHECK_LIKE(a.exchange("82: 1234 [] 'a' 00 'b' 01 'c' 02 'd/#/e' 02"), "90 .. 1234 * 00 01 02 8f");
