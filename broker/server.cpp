@@ -149,6 +149,7 @@ void server::stop() {
         for (std::size_t i = 0; i != shards_.size(); ++i) {
             shards_[i]->inbox().post(errand{[this, i] {
                 listeners_[i].clear();
+                shards_[i]->core().sessions().drain();
                 shards_[i]->for_each_connection([&](shard_connection& c) {
                     c.shut_down({.cause = close_cause::server_drain, .detail = "the server is shutting down"},
                                 shards_[i]->now());

@@ -137,10 +137,11 @@ result<message_fields, storage_error> decode_message(std::string_view value) {
 void encode_entry(const entry_record& r, const message_fields* body, std::string& to) {
     record_writer out{to};
     out.u8(static_cast<std::uint8_t>(r.level))
-        .u8(static_cast<std::uint8_t>((r.retain ? 1 : 0) | (body == nullptr ? 2 : 0)))
+        .u8(static_cast<std::uint8_t>((r.retain ? 1 : 0) | (body == nullptr ? 2 : 0) | (r.share.empty() ? 0 : 4)))
         .u32(r.redelivery_count)
         .u16(static_cast<std::uint16_t>(r.identifiers.size()));
     for (const auto id : r.identifiers) out.u32(id);
+    if (!r.share.empty()) out.text16(r.share);
     if (body != nullptr) {
         std::string inside;
         encode_message(*body, inside);
@@ -160,6 +161,7 @@ result<entry_record, storage_error> decode_entry(std::string_view value) {
     const std::size_t count = in->u16();
     if (count * 4 > in->remaining()) return fail(storage_error{"record does not have its form"});
     for (std::size_t i = 0; i != count; ++i) r.identifiers.push_back(in->u32());
+    if ((flags & 4) != 0) r.share = in->text16();
     if (!r.shared) r.inline_message = as_text(in->rest());
     return closed(*in, std::move(r));
 }

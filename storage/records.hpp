@@ -30,6 +30,7 @@ struct entry_record {
     bool retain = false;
     std::uint32_t redelivery_count = 0;
     std::vector<std::uint32_t> identifiers{};
+    std::string_view share{};            // got as a member of this shared group; empty: not
     bool shared = false;                 // the message is in `messages`
     std::string_view inline_message{};   // else: a message record
 };

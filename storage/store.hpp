@@ -105,6 +105,8 @@ struct load_request {
     message_id from{};        // from this id on, inclusive
     std::size_t messages_max = 0;
     std::size_t bytes_max = 0;
+    std::uint64_t number = 0; // the reader's: an answer to a request it has given up is known by it
+    bool to_pass_on = false;  // for other members of shared groups, not for the session itself
 };
 
 struct loaded_rows {

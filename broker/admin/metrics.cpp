@@ -144,6 +144,8 @@ response metrics(node& on, const request&) {
     c.value("broker_network_bytes_total", "Bytes on sockets.", counter, n(s->sums.network_bytes_sent), {{"direction", "out"}});
     c.value("broker_sessions", "Sessions.", gauge, n(s->sessions_online), {{"state", "connected"}});
     c.value("broker_sessions", "Sessions.", gauge, n(s->sessions_offline), {{"state", "offline"}});
+    c.value("broker_shared_passed_on_total", "Messages that went from one member of a shared group to another.", counter,
+            n(s->sums.shared_passed_on));
     c.value("broker_sessions_expired_total", "Sessions that ended by expiry.", counter, n(s->sums.sessions_expired));
     c.value("broker_subscriptions", "Subscriptions.", gauge, n(s->subscriptions), {{"kind", "plain"}});
     c.value("broker_subscriptions", "Subscriptions.", gauge, n(s->shared_subscriptions), {{"kind", "shared"}});

@@ -50,6 +50,8 @@ std::vector<option> option_table(options& o) {
         {"mqtt.receive_maximum", &b.mqtt_receive_maximum, "Unacknowledged QoS 1 and 2 publications of a client."},
         {"mqtt.max_inflight", &b.mqtt_max_inflight, "Unacknowledged QoS 1 and 2 deliveries to a client."},
         {"mqtt.topic_alias_maximum", &b.mqtt_topic_alias_maximum, "Topic aliases a client may use."},
+        {"mqtt.shared_error", choice_value{&b.mqtt_shared_error, "discard|redeliver"},
+         "What becomes of a shared group's message that a member answers with an error."},
         {"mqtt.max_keep_alive", &b.mqtt_max_keep_alive, "Longest keep alive granted to MQTT 5 clients; 0s: as asked."},
         {"stomp.prefetch", &b.stomp_prefetch, "Unacknowledged messages of a subscription."},
         {"stomp.heart_beat", &b.stomp_heart_beat, "Heart-beats the server offers; 0ms: none."},

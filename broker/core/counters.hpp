@@ -37,6 +37,7 @@ struct counters {
     count slow_consumers = 0; // gauge: connections whose outbox is over its limit
     count sessions_online = 0; // gauge
     count sessions_expired = 0;
+    count shared_passed_on = 0; // messages that went from one member of a shared group to another
     // Gauges of what sessions are owed, sent and unacknowledged included. A session takes its share along when it moves:
     // one shard's number may wrap below zero, the sum is right.
     count owed_messages = 0;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace broker {
 
@@ -30,6 +31,7 @@ struct limits {
     std::uint16_t mqtt_receive_maximum = 1024;      // unacknowledged QoS > 0 publications we accept from a client
     std::uint16_t mqtt_max_inflight = 256;          // unacknowledged QoS > 0 deliveries we have towards a client
     std::uint16_t mqtt_topic_alias_maximum = 64;
+    std::string mqtt_shared_error{"discard"};       // or redeliver: what an error of a shared group's member does
     seconds mqtt_max_keep_alive{0};                 // 0: the client's wish stands
     seconds max_session_expiry{0};                  // 0: no bound
     std::uint16_t stomp_prefetch = 100;

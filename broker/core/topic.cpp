@@ -8,7 +8,6 @@ namespace broker {
 
 namespace {
 
-constexpr std::string_view share_prefix = "$share/";
 
 // Not empty [MQTT-4.7.3-1], no U+0000 [MQTT-4.7.3-2], at most 65,535 bytes [MQTT-4.7.3-3] and within our own limits.
 bool within(std::string_view text, const limits& bounds) {

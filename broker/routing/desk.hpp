@@ -39,11 +39,13 @@ private:
     std::atomic<std::uint64_t> extend_at_;
 };
 
+class topic_trie;
+
 class shard_desk {
 public:
     shard_desk(shard_index self, std::size_t shards, const limits& bounds, storage::store& store, id_source& ids,
-               const retained& kept, storage::durability level)
-        : self_{self}, bounds_{&bounds}, store_{&store}, ids_{&ids}, kept_{&kept}, level_{level}, out_(shards) {}
+               topic_trie& trie, const retained& kept, storage::durability level)
+        : self_{self}, bounds_{&bounds}, store_{&store}, ids_{&ids}, trie_{&trie}, kept_{&kept}, level_{level}, out_(shards) {}
 
     [[nodiscard]] std::uint16_t self() const { return self_.value(); }
     [[nodiscard]] std::size_t shards() const { return out_.size(); }
@@ -63,6 +65,7 @@ public:
     // This turn changed what is retained for the topic: submit() writes what is true by then.
     void retained_changed(std::string_view topic) { retained_changed_.emplace_back(topic); }
     [[nodiscard]] const retained& kept() const { return *kept_; }
+    [[nodiscard]] topic_trie& trie() const { return *trie_; }
     void load(const storage::load_request& request) { loads_.push_back(request); }
     void submit();                                     // end of turn: before mail is posted
     void completed(ticket upto, bool failed) {
@@ -89,6 +92,7 @@ private:
     const limits* bounds_;
     storage::store* store_;
     id_source* ids_;
+    topic_trie* trie_;
     const retained* kept_;
     storage::durability level_;
     storage::batch open_;

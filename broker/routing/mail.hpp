@@ -22,6 +22,7 @@ struct receiver {
     bool retain = false;
     bool stored = false;
     bool shared_record = false;
+    bool of_share = false;         // the next of topic_mail::shares is its group
     std::uint16_t identifiers = 0; // how many of topic_mail::identifiers are this receiver's, in order
 };
 
@@ -29,6 +30,12 @@ struct topic_mail { // a publication and its receivers on one shard
     message_ptr message{};
     std::vector<receiver> to{};
     std::vector<std::uint32_t> identifiers{};
+    std::vector<group_ptr> shares{};
+};
+
+struct entry_mail { // one entry to its session: passed on by another member of its group, or by a shard it has left
+    slot* to = nullptr;
+    entry value{};
 };
 
 struct queue_arrival { // to the queue's shard
@@ -80,7 +87,7 @@ struct errand { // cold path: admin reads, shutdown
     std::function<void()> run{};
 };
 
-using mail = std::variant<topic_mail, queue_arrival, queue_join, queue_leave, queue_settlement, queue_delivery,
+using mail = std::variant<topic_mail, entry_mail, queue_arrival, queue_join, queue_leave, queue_settlement, queue_delivery,
                           session_request, session_gone, session_arrival, marker, marker_answer, storage::completion,
                           errand>;
 

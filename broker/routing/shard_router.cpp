@@ -37,14 +37,14 @@ routed shard_router::publish_to_topic(const message_ptr& m, admission how, time_
     trie_.match(shard_index{desk_.self()}, m->topic(), matched_);
     const auto stored = choose_receivers(*m); // every matching session gets it [MQTT-4.5.0-1]
     const bool kept = is_kept(*m);            // [MQTT-3.3.1-8]
-    if (how.refuse_stored && (stored != 0 || kept)) return {.refused = refusal::storage_failed};
+    if (how.refuse_stored && (stored.any || kept)) return {.refused = refusal::storage_failed};
     if (kept) {
         if (const auto refused = keep(m, how.room_is_sure); refused != refusal::none) return {.refused = refused};
     }
-    if (stored != 0) put_entries(m, stored);
-    hand_out(m, stored, now);
-    routed done{.matched = !targets_.empty()};
-    if (stored != 0 || kept) {
+    if (stored.any) put_entries(m, stored.together);
+    hand_out(m, stored.together, now);
+    routed done{.matched = !targets_.empty() || !shared_targets_.empty()};
+    if (stored.any || kept) {
         desk_.require(m->persistent());
         done.durable_at = desk_.open_ticket();
     }
@@ -58,62 +58,75 @@ void shard_router::announce(message_ptr m, time_point now) {
     matched_.clear();
     trie_.match(shard_index{desk_.self()}, m->topic(), matched_);
     auto stored = choose_receivers(*m); // of QoS 0 only for receivers that acknowledge all
-    if (desk_.store_failed()) stored -= std::erase_if(targets_, [](const target& t) { return t.stored; });
-    if (stored != 0) {
-        put_entries(m, stored);
+    if (stored.any && desk_.store_failed()) {
+        std::erase_if(targets_, [](const target& t) { return t.stored; });
+        std::erase_if(shared_targets_, [](const shared_target& s) { return s.who.stored; });
+        stored = {};
+    }
+    if (stored.any) {
+        put_entries(m, stored.together);
         desk_.require(false);
     }
-    hand_out(m, stored, now);
+    hand_out(m, stored.together, now);
 }
 
-// targets_ get the message: those of this shard at once, those of each other shard with one mail.
-void shard_router::hand_out(const message_ptr& m, std::size_t stored, time_point now) {
-    const bool shared_record = stored > 1;
-    for (const auto& t : targets_) {
-        const bool retain = t.options.retain_as_published && m->retain(); // [MQTT-3.3.1-12, MQTT-3.3.1-13, MQTT3-3.3.1-9]
-        if (t.shard == desk_.self()) {
-            entry e{.message = m,
-                    .level = t.level,
-                    .retain = retain,
-                    .stored = t.stored,
-                    .shared_record = t.stored && shared_record};
-            if (t.identifiers != 0) {
-                const auto first = identifiers_.begin() + t.identifiers_at;
-                e.identifiers.assign(first, first + t.identifiers);
-            }
-            sessions_.deliver_to(*t.to, std::move(e), now);
-            continue;
-        }
-        auto& batch = per_shard_[t.shard];
-        batch.to.push_back({.to = t.to,
-                            .level = t.level,
-                            .retain = retain,
-                            .stored = t.stored,
-                            .shared_record = t.stored && shared_record,
-                            .identifiers = t.identifiers});
-        for (std::size_t i = 0; i != t.identifiers; ++i) {
-            batch.identifiers.push_back(identifiers_[t.identifiers_at + i]);
-        }
+// targets_ and shared_targets_ get the message: those of this shard at once, those of each other shard with one mail.
+void shard_router::hand_out(const message_ptr& m, std::size_t together, time_point now) {
+    const bool shared_record = together > 1;
+    for (const auto& t : targets_) give(m, t, nullptr, shared_record, now);
+    for (const auto& s : shared_targets_) {
+        if (!s.copy) give(m, s.who, s.of, shared_record, now);
     }
     for (std::size_t to = 0; to != per_shard_.size(); ++to) {
         if (per_shard_[to].to.empty()) continue;
         per_shard_[to].message = m;
         desk_.send(static_cast<std::uint16_t>(to), std::exchange(per_shard_[to], {}));
     }
+    for (const auto& s : shared_targets_) {
+        if (s.copy) desk_.send(s.who.shard, entry_mail{.to = s.who.to, .value = entry_for(s.copy, s.who, s.of, false)});
+    }
 }
 
-// Fills targets_ and returns how many of them are stored.
-std::size_t shard_router::choose_receivers(const message& m) {
+entry shard_router::entry_for(const message_ptr& m, const target& t, const group_ptr& of, bool shared_record) const {
+    entry e{.message = m,
+            .level = t.level,
+            .retain = t.options.retain_as_published && m->retain(), // [MQTT-3.3.1-12, MQTT-3.3.1-13, MQTT3-3.3.1-9]
+            .stored = t.stored,
+            .shared_record = t.stored && shared_record,
+            .share = of};
+    if (t.identifiers != 0) {
+        const auto first = identifiers_.begin() + t.identifiers_at;
+        e.identifiers.assign(first, first + t.identifiers);
+    }
+    return e;
+}
+
+void shard_router::give(const message_ptr& m, const target& t, const group_ptr& of, bool shared_record, time_point now) {
+    if (t.shard == desk_.self()) return sessions_.deliver_to(*t.to, entry_for(m, t, of, shared_record), now);
+    auto& batch = per_shard_[t.shard];
+    batch.to.push_back({.to = t.to,
+                        .level = t.level,
+                        .retain = t.options.retain_as_published && m->retain(),
+                        .stored = t.stored,
+                        .shared_record = t.stored && shared_record,
+                        .of_share = static_cast<bool>(of),
+                        .identifiers = t.identifiers});
+    if (of) batch.shares.push_back(of);
+    for (std::size_t i = 0; i != t.identifiers; ++i) batch.identifiers.push_back(identifiers_[t.identifiers_at + i]);
+}
+
+// Fills targets_ and shared_targets_.
+shard_router::stored_receivers shard_router::choose_receivers(const message& m) {
     targets_.clear();
+    shared_targets_.clear();
     identifiers_.clear();
-    std::size_t stored = 0;
+    stored_receivers stored;
     if (matched_.nodes > 1 && matched_.found.size() > 1) merge_overlapping();
     for (const auto& f : matched_.found) {
         if (f.options.no_local && f.to->id == m.publisher()) { // [MQTT-3.8.3-3]
             desk_.count().drop(drop_reason::no_local);
             continue;
         }
-        target t{.to = f.to, .options = f.options};
         // Entries merged for one slot follow each other, the strongest first; its options rule.
         if (!targets_.empty() && targets_.back().to == f.to) {
             auto& same = targets_.back();
@@ -125,18 +138,43 @@ std::size_t shard_router::choose_receivers(const message& m) {
             }
             continue;
         }
-        if (f.options.identifier != 0) {
-            t.identifiers_at = static_cast<std::uint32_t>(identifiers_.size());
-            t.identifiers = 1;
-            identifiers_.push_back(f.options.identifier);
-        }
-        t.level = f.options.level_for(m.level()); // the lower of both [MQTT-3.8.4-8], of this member [MQTT-4.8.2-3]
-        t.stored = t.level != qos::at_most_once && f.to->durable.load(std::memory_order_relaxed);
-        t.shard = f.to->owner.load(std::memory_order_acquire);
-        if (t.stored) ++stored;
-        targets_.push_back(t);
+        targets_.push_back(target_of(*f.to, f.options, m));
+        if (targets_.back().stored) ++stored.together;
     }
+    stored.any = stored.together != 0;
+    for (const auto& f : matched_.shared) choose_member(f, m, stored);
     return stored;
+}
+
+shard_router::target shard_router::target_of(slot& to, const subscription_options& options, const message& m) {
+    target t{.to = &to, .options = options};
+    if (options.identifier != 0) {
+        t.identifiers_at = static_cast<std::uint32_t>(identifiers_.size());
+        t.identifiers = 1;
+        identifiers_.push_back(options.identifier);
+    }
+    t.level = options.level_for(m.level()); // the lower of both [MQTT-3.8.4-8], of this member [MQTT-4.8.2-3]
+    t.stored = t.level != qos::at_most_once && to.durable.load(std::memory_order_relaxed);
+    t.shard = to.owner.load(std::memory_order_acquire);
+    return t;
+}
+
+// A member that gets the message by another way as well gets this one as a copy with an id of its own: entries are keyed
+// by it, and only this one may go to other members later.
+void shard_router::choose_member(const share_match& f, const message& m, stored_receivers& stored) {
+    shared_target s{.who = target_of(*f.to, f.options, m), .of = f.of};
+    const auto same = [&f](const target& t) { return t.to == f.to; };
+    const bool twice =
+        (f.to->plain_filters.load(std::memory_order_relaxed) != 0 && std::ranges::any_of(targets_, same)) ||
+        std::ranges::any_of(shared_targets_, same, &shared_target::who);
+    if (twice && s.who.level != qos::at_most_once) {
+        auto body = m.fields();
+        body.id = message_id{desk_.next_id()};
+        s.copy = make_message(body);
+    }
+    if (s.who.stored) stored.any = true;
+    if (s.who.stored && !s.copy) ++stored.together;
+    shared_targets_.push_back(std::move(s));
 }
 
 // One copy per session however many of its filters match: at the highest QoS, with all identifiers [MQTT-3.3.4-2, MQTT-3.3.4-4].
@@ -147,24 +185,34 @@ void shard_router::merge_overlapping() {
     });
 }
 
-void shard_router::put_entries(const message_ptr& m, std::size_t stored) {
+void shard_router::put_entries(const message_ptr& m, std::size_t together) {
     const auto& body = m->fields();
-    if (stored > 1) {
+    if (together > 1) {
         record_.clear();
         storage::encode_message(body, record_);
         desk_.open().put(column::messages, storage::message_key(m->id()), record_);
-        m->set_stored_entries(static_cast<std::uint32_t>(stored));
+        m->set_stored_entries(static_cast<std::uint32_t>(together));
     }
+    const auto* const inside = together > 1 ? nullptr : &body;
     for (const auto& t : targets_) {
-        if (!t.stored) continue;
-        record_.clear();
-        const auto ids = std::span{identifiers_}.subspan(t.identifiers_at, t.identifiers);
-        storage::encode_entry({.level = t.level,
-                               .retain = t.options.retain_as_published && m->retain(),
-                               .identifiers = {ids.begin(), ids.end()}},
-                              stored > 1 ? nullptr : &body, record_);
-        desk_.open().put(column::entries, storage::entry_key(t.to->id, m->id()), record_);
+        if (t.stored) put_entry(*m, t, nullptr, inside);
     }
+    for (const auto& s : shared_targets_) {
+        if (!s.who.stored) continue;
+        const auto copied = s.copy ? s.copy->fields() : message_fields{};
+        put_entry(s.copy ? *s.copy : *m, s.who, s.of.get(), s.copy ? &copied : inside);
+    }
+}
+
+void shard_router::put_entry(const message& m, const target& t, const shared_group* of, const message_fields* inside) {
+    record_.clear();
+    const auto ids = std::span{identifiers_}.subspan(t.identifiers_at, t.identifiers);
+    storage::encode_entry({.level = t.level,
+                           .retain = t.options.retain_as_published && m.retain(),
+                           .identifiers = {ids.begin(), ids.end()},
+                           .share = of == nullptr ? std::string_view{} : std::string_view{of->filter()}},
+                          inside, record_);
+    desk_.open().put(column::entries, storage::entry_key(t.to->id, m.id()), record_);
 }
 
 // Only the owner's session would see what is retained for a temporary queue, and it never asks.
@@ -303,6 +351,7 @@ router::subscribed shard_router::subscribe(session& s, const topic_filter& filte
                                                 .credit_max = s.window_}});
     } else {
         (void)trie_.insert(filter, *s.slot_, options);
+        if (filter.is_shared() && !existed) s.join_group();
     }
     if (existed) { // nothing on its way is lost [MQTT-3.8.4-3, MQTT-3.8.4-4, MQTT3-3.8.4-3]
         known->second = options;
@@ -329,6 +378,7 @@ router::unsubscribed shard_router::unsubscribe(session& s, const topic_filter& f
         if (q != nullptr) desk_.send(q->owner, queue_leave{.queue = q, .who = s.slot_});
     } else {
         (void)trie_.erase(filter, *s.slot_);
+        if (filter.is_shared()) s.leave_group();
     }
     unsubscribed done{.existed = true};
     if (s.durable()) {

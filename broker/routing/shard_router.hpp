@@ -51,10 +51,6 @@ private:
     [[nodiscard]] static bool is_kept(const message& m);
     [[nodiscard]] refusal keep(const message_ptr& m, bool room_is_sure);
     [[nodiscard]] static std::size_t first_unanswerable(std::span<const unit_step> steps);
-    void merge_overlapping();
-    std::size_t choose_receivers(const message& m);
-    void put_entries(const message_ptr& m, std::size_t stored);
-    void hand_out(const message_ptr& m, std::size_t stored, time_point now);
 
     // One match, seen as a receiver of this publication.
     struct target {
@@ -66,6 +62,25 @@ private:
         qos level{};
         bool stored = false;
     };
+    struct shared_target {
+        target who{};
+        group_ptr of{};
+        message_ptr copy{}; // its own, with an id of its own; null: the message itself
+    };
+    struct stored_receivers {
+        std::size_t together = 0; // under the message's id
+        bool any = false;
+    };
+
+    void merge_overlapping();
+    stored_receivers choose_receivers(const message& m);
+    [[nodiscard]] target target_of(slot& to, const subscription_options& options, const message& m);
+    void choose_member(const share_match& f, const message& m, stored_receivers& stored);
+    void put_entries(const message_ptr& m, std::size_t together);
+    void put_entry(const message& m, const target& t, const shared_group* of, const message_fields* inside);
+    void hand_out(const message_ptr& m, std::size_t together, time_point now);
+    [[nodiscard]] entry entry_for(const message_ptr& m, const target& t, const group_ptr& of, bool shared_record) const;
+    void give(const message_ptr& m, const target& t, const group_ptr& of, bool shared_record, time_point now);
 
     shard_desk& desk_;
     topic_trie& trie_;
@@ -77,6 +92,7 @@ private:
     // Scratch, kept for its capacity.
     match_set matched_;
     std::vector<target> targets_;
+    std::vector<shared_target> shared_targets_;
     std::vector<std::uint32_t> identifiers_;
     std::vector<topic_mail> per_shard_;
     std::string record_;

@@ -147,19 +147,26 @@ void topic_trie::prune(node_id from) {
 
 // --- changes ---
 
+topic_trie::groups::iterator topic_trie::find(groups& among, std::string_view filter) {
+    return std::ranges::find(among, filter, [](const auto& g) { return std::string_view{g->what->filter()}; });
+}
+
 bool topic_trie::insert(const topic_filter& filter, slot& to, const subscription_options& options) {
     const auto guard = lock_.write();
     auto& at = *nodes_[reach(filter.pattern())];
     if (!filter.is_shared()) {
         const bool replaced = at.plain.put(to, options);
-        if (!replaced) subscriptions_.fetch_add(1, std::memory_order_relaxed);
+        if (!replaced) {
+            subscriptions_.fetch_add(1, std::memory_order_relaxed);
+            to.plain_filters.fetch_add(1, std::memory_order_relaxed);
+        }
         return replaced;
     }
-    auto it = std::ranges::find(at.groups, filter.group(), [](const auto& g) { return std::string_view{g->name}; });
-    if (it == at.groups.end()) {
-        at.groups.push_back(std::make_unique<group>());
-        it = at.groups.end() - 1;
-        (*it)->name = filter.group();
+    auto it = find(at.shared, filter.text());
+    if (it == at.shared.end()) {
+        at.shared.push_back(std::make_unique<group>());
+        it = at.shared.end() - 1;
+        (*it)->what = shared_group::of(filter.text());
     }
     const bool replaced = (*it)->who.put(to, options);
     if (!replaced) shared_.fetch_add(1, std::memory_order_relaxed);
@@ -174,14 +181,16 @@ bool topic_trie::erase(const topic_filter& filter, slot& to) {
     bool removed = false;
     if (!filter.is_shared()) {
         removed = at.plain.remove(to);
-        if (removed) subscriptions_.fetch_sub(1, std::memory_order_relaxed);
+        if (removed) {
+            subscriptions_.fetch_sub(1, std::memory_order_relaxed);
+            to.plain_filters.fetch_sub(1, std::memory_order_relaxed);
+        }
     } else {
-        const auto it =
-            std::ranges::find(at.groups, filter.group(), [](const auto& g) { return std::string_view{g->name}; });
-        if (it == at.groups.end()) return false;
+        const auto it = find(at.shared, filter.text());
+        if (it == at.shared.end()) return false;
         removed = (*it)->who.remove(to);
         if (removed) shared_.fetch_sub(1, std::memory_order_relaxed);
-        if ((*it)->who.empty()) at.groups.erase(it);
+        if ((*it)->who.empty()) at.shared.erase(it);
     }
     prune(id);
     return removed;
@@ -227,25 +236,53 @@ void topic_trie::match(shard_index reader, std::string_view topic, match_set& in
 }
 
 void topic_trie::collect(const node& n, match_set& into) const {
-    const auto before = into.found.size();
-    into.found.insert(into.found.end(), n.plain.all().begin(), n.plain.all().end());
-    if (into.found.size() != before) ++into.nodes;
-    for (const auto& g : n.groups) {
-        const auto& who = g->who.all();
-        const auto first = g->turn.fetch_add(1, std::memory_order_relaxed);
-        const trie_match* chosen = nullptr;
-        for (std::size_t i = 0; i != who.size(); ++i) {
-            const auto& candidate = who[(first + i) % who.size()];
-            if (candidate.to->online.load(std::memory_order_relaxed)) {
-                chosen = &candidate;
-                break;
-            }
-            if (chosen == nullptr && candidate.to->durable.load(std::memory_order_relaxed)) chosen = &candidate;
-        }
-        if (chosen == nullptr) continue;
-        into.found.push_back(*chosen);
+    if (!n.plain.empty()) {
+        into.found.insert(into.found.end(), n.plain.all().begin(), n.plain.all().end());
         ++into.nodes;
     }
+    for (const auto& g : n.shared) {
+        if (const auto* const chosen = next(*g, nullptr, false)) {
+            into.shared.push_back({.to = chosen->to, .options = chosen->options, .of = g->what});
+        }
+    }
+}
+
+// Round robin among equals: who has room, else who is online, else who will get it from the store. Readers of several
+// shards may choose the same member at once; the turn is fair, not strict.
+const trie_match* topic_trie::next(group& of, const slot* except, bool online_only) {
+    const auto& who = of.who.all();
+    const auto first = of.turn.load(std::memory_order_relaxed);
+    constexpr int nobody = 3;
+    int best = nobody;
+    std::size_t chosen = 0;
+    for (std::size_t i = 0; i != who.size() && best != 0; ++i) {
+        const auto at = (first + i) % who.size();
+        const auto& candidate = *who[at].to;
+        if (&candidate == except) continue;
+        const int rank = candidate.room.load(std::memory_order_relaxed)      ? 0
+                         : candidate.online.load(std::memory_order_relaxed)  ? 1
+                         : candidate.durable.load(std::memory_order_relaxed) ? 2
+                                                                             : nobody;
+        if (rank >= best || (online_only && rank > 1)) continue;
+        best = rank;
+        chosen = at;
+    }
+    if (best == nobody) return nullptr;
+    of.turn.store(chosen + 1, std::memory_order_relaxed);
+    return &who[chosen];
+}
+
+std::optional<share_match> topic_trie::choose(shard_index reader, const shared_group& of, const slot* except, bool online_only) {
+    const auto guard = lock_.read(reader);
+    // "$share/GROUP/PATTERN": it was parsed when somebody subscribed.
+    const std::string_view text{of.filter()};
+    const auto id = find(text.substr(text.find('/', share_prefix.size()) + 1));
+    if (id == none) return std::nullopt;
+    const auto it = find(nodes_[id]->shared, text);
+    if (it == nodes_[id]->shared.end()) return std::nullopt;
+    const auto* const chosen = next(**it, except, online_only);
+    if (chosen == nullptr) return std::nullopt;
+    return share_match{.to = chosen->to, .options = chosen->options, .of = (*it)->what};
 }
 
 } // namespace broker

@@ -10,10 +10,12 @@
 #include "core/topic.hpp"
 #include "routing/reader_lock.hpp"
 #include "routing/subscription.hpp"
+#include "session/shared_group.hpp"
 #include "session/slot.hpp"
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -25,12 +27,21 @@ struct trie_match {
     subscription_options options{};
 };
 
+// The member of a shared group that was chosen.
+struct share_match {
+    slot* to = nullptr;
+    subscription_options options{};
+    group_ptr of{};
+};
+
 // What a match found. Keep it: its vectors keep their capacity.
 struct match_set {
     std::vector<trie_match> found{};
     std::size_t nodes = 0; // distinct filters that matched; more than one: a slot may have been found more than once
+    std::vector<share_match> shared{}; // one of each group; a slot may be there, and in `found`, more than once
     void clear() {
         found.clear();
+        shared.clear();
         nodes = 0;
     }
 
@@ -50,8 +61,12 @@ public:
     [[nodiscard]] bool insert(const topic_filter& filter, slot& to, const subscription_options& options);
     [[nodiscard]] bool erase(const topic_filter& filter, slot& to); // true: it was there
 
-    // Of a shared group one member is found: the next one online, else the next durable one.
+    // Of a shared group one member is chosen: the next with room, else the next online, else the next durable one.
     void match(shard_index reader, std::string_view topic, match_set& into);
+
+    // A member of the group other than `except`. Nothing: there is none, or the group is gone.
+    [[nodiscard]] std::optional<share_match> choose(shard_index reader, const shared_group& of, const slot* except,
+                                                    bool online_only);
 
     [[nodiscard]] std::size_t subscriptions() const { return subscriptions_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t shared_subscriptions() const { return shared_.load(std::memory_order_relaxed); }
@@ -75,17 +90,18 @@ private:
         std::unique_ptr<std::unordered_map<const slot*, std::size_t>> index_;
     };
     struct group {
-        std::string name{};
+        group_ptr what{};
         members who{};
-        std::atomic<std::size_t> turn{0};
+        std::atomic<std::size_t> turn{0}; // the member after the one chosen last
     };
+    using groups = std::vector<std::unique_ptr<group>>;
     struct node {
         node_id parent = 0;
         level_id level = 0;
         std::uint32_t children = 0;
         members plain{};
-        std::vector<std::unique_ptr<group>> groups{};
-        [[nodiscard]] bool unused() const { return children == 0 && plain.empty() && groups.empty(); }
+        groups shared{};
+        [[nodiscard]] bool unused() const { return children == 0 && plain.empty() && shared.empty(); }
     };
     struct level_text {
         std::string text{};
@@ -105,6 +121,8 @@ private:
     [[nodiscard]] level_id intern(std::string_view text);
     void release(level_id level);
     void collect(const node& n, match_set& into) const;
+    [[nodiscard]] static const trie_match* next(group& of, const slot* except, bool online_only);
+    [[nodiscard]] static groups::iterator find(groups& among, std::string_view filter);
 
     reader_lock lock_;
     std::vector<std::unique_ptr<node>> nodes_;

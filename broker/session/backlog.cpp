@@ -8,12 +8,6 @@
 
 namespace broker {
 
-namespace {
-
-constexpr std::size_t load_bytes_max = 1024 * 1024;
-
-} // namespace
-
 void backlog::spill(message_id id, std::size_t bytes) {
     ++spilled_;
     spilled_bytes_ += bytes;
@@ -53,6 +47,11 @@ void backlog::spill_all() {
     }
 }
 
+void backlog::forget_spilled(std::size_t bytes) {
+    spilled_ -= std::min<std::size_t>(spilled_, 1);
+    spilled_bytes_ -= std::min(spilled_bytes_, bytes);
+}
+
 void backlog::assume_stored() {
     spilled_ = std::max<std::size_t>(spilled_, 1);
     spill_from_ = message_id{0};
@@ -64,19 +63,36 @@ storage::load_request backlog::start_load(session_id of, std::size_t messages_ma
     loading_ = true;
     spilled_since_load_ = 0;
     since_load_from_ = message_id{~0ULL};
-    return {.of = of, .from = spill_from_, .messages_max = messages_max, .bytes_max = load_bytes_max};
+    return {.of = of,
+            .from = spill_from_,
+            .messages_max = messages_max,
+            .bytes_max = load_bytes_max,
+            .number = ++load_number_};
+}
+
+// What was spilled since it was asked for is spilled like the rest.
+void backlog::cancel_load() {
+    loading_ = false;
+    settled_since_load_.clear();
+    spill_from_ = std::min(spill_from_, since_load_from_);
 }
 
 bool backlog::announced_late(message_id id) const {
     return std::ranges::any_of(recent_loads_, [id](const load& l) { return std::ranges::binary_search(l.ids, id); });
 }
 
+std::vector<message_id> backlog::recently_loaded() const {
+    std::vector<message_id> all;
+    for (const auto& l : recent_loads_) all.insert(all.end(), l.ids.begin(), l.ids.end());
+    return all;
+}
+
 void backlog::forget_loads(std::uint64_t upto) {
     std::erase_if(recent_loads_, [upto](const load& l) { return l.number <= upto; });
 }
 
-std::optional<backlog::loaded_entry> backlog::decode(const std::pair<std::string, std::string>& row,
-                                                     const std::optional<std::string>& shared) {
+std::optional<entry> backlog::decode(const std::pair<std::string, std::string>& row,
+                                     const std::optional<std::string>& shared) {
     const auto key = storage::decode_entry_key(row.first);
     const auto record = storage::decode_entry(row.second);
     if (!key || !record) return std::nullopt;
@@ -84,15 +100,15 @@ std::optional<backlog::loaded_entry> backlog::decode(const std::pair<std::string
     if (!body) return std::nullopt;
     auto fields = *body;
     fields.id = key->message;
-    return loaded_entry{.value = {.message = make_message(fields),
-                                  .level = record->level,
-                                  .retain = record->retain,
-                                  .stored = true,
-                                  .shared_record = false, // the sweep after start-up erases shared records
-                                  .redelivery_count = record->redelivery_count,
-                                  .from = nullptr,
-                                  .identifiers = record->identifiers},
-                        .id = key->message};
+    return entry{.message = make_message(fields),
+                 .level = record->level,
+                 .retain = record->retain,
+                 .stored = true,
+                 .shared_record = false, // the sweep after start-up erases shared records
+                 .redelivery_count = record->redelivery_count,
+                 .share = record->share.empty() ? group_ptr{} : shared_group::of(record->share),
+                 .elsewhere = record->redelivery_count != 0,
+                 .identifiers = record->identifiers};
 }
 
 } // namespace broker

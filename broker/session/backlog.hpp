@@ -12,6 +12,7 @@
 
 #include "core/limits.hpp"
 #include "core/message.hpp"
+#include "session/shared_group.hpp"
 #include "storage/store.hpp"
 
 #include <boost/container/deque.hpp>
@@ -41,6 +42,8 @@ struct entry {
     bool shared_record = false; // which refers to a `messages` record counted by message::drop_stored_entry
     std::uint32_t redelivery_count = 0;
     queue_slot* from = nullptr; // taken from this queue, which is told how it ends
+    group_ptr share{};          // got as a member of this shared group
+    bool elsewhere = false;     // its redelivery count is of other members
     std::vector<std::uint32_t> identifiers{};
 };
 
@@ -48,6 +51,7 @@ class backlog {
 public:
     // One load: enough to keep a fast receiver busy for a turn of the store.
     static constexpr std::size_t load_messages_max = 512;
+    static constexpr std::size_t load_bytes_max = 1024 * 1024;
 
     // `memory_*`: what is kept in memory of stored entries.
     backlog(std::size_t memory_messages_max, std::size_t memory_bytes_max)
@@ -56,6 +60,7 @@ public:
     [[nodiscard]] bool empty() const { return head_.empty() && spilled_ == 0; }
     [[nodiscard]] std::size_t size() const { return head_.size() + spilled_; } // a lower bound right after a restart
     [[nodiscard]] std::size_t bytes() const { return bytes_ + spilled_bytes_; }
+    [[nodiscard]] std::size_t spilled() const { return spilled_; }
     [[nodiscard]] bool head_ready() const { return !head_.empty(); }
     [[nodiscard]] entry& front() { return head_.front(); }
     using entries = boost::container::deque<entry>; // allocates nothing while empty
@@ -64,6 +69,11 @@ public:
     void push_back(entry e);  // spills when stored and the head is full or something is spilled already
     void push_front(entry e); // always in memory: it was handed over before
     entry pop_front();        // head_ready()
+
+    // Those in memory that `give` takes (true) are gone from here. A spilled one that somebody else took: forget_spilled().
+    template <class Give>
+    void give_away(Give give);
+    void forget_spilled(std::size_t bytes);
 
     void spill_all();                 // every stored entry leaves memory; the others are dropped
     void assume_stored();             // after a restart: the store may hold entries of ours
@@ -77,11 +87,8 @@ public:
     // The answer. `known(id)`: the entry is being handed over already. Undecodable rows are skipped and counted.
     template <class Known>
     std::size_t finish_load(const storage::loaded_rows& rows, Known known);
-    void cancel_load() { // the owner moved to another shard; its answer is ignored
-        loading_ = false;
-        settled_since_load_.clear();
-    }
-    // This entry left for good: its receiver answered, or it was dropped.
+    void cancel_load();        // its answer is ignored
+    // This entry left for good: its receiver answered, or it was dropped or passed on.
     void settled(message_id id) {
         if (loading_) settled_since_load_.push_back(id);
     }
@@ -92,14 +99,13 @@ public:
     [[nodiscard]] std::uint64_t last_load() const { return loads_; }
     [[nodiscard]] bool remembers_loads() const { return !recent_loads_.empty(); }
     void forget_loads(std::uint64_t upto);
+    [[nodiscard]] std::vector<message_id> recently_loaded() const;
+
+    // A row of a load; nothing when it cannot be decoded.
+    [[nodiscard]] static std::optional<entry> decode(const std::pair<std::string, std::string>& row,
+                                                     const std::optional<std::string>& shared);
 
 private:
-    struct loaded_entry {
-        entry value{};
-        message_id id;
-    };
-    static std::optional<loaded_entry> decode(const std::pair<std::string, std::string>& row,
-                                              const std::optional<std::string>& shared);
     void spill(message_id id, std::size_t bytes);
 
     entries head_;
@@ -117,13 +123,25 @@ private:
     std::vector<message_id> settled_since_load_; // no more than were handed over when the load began
     std::uint64_t loads_ = 0;
     bool loading_ = false;
+    std::uint64_t load_number_ = 0;
     std::size_t memory_messages_max_;
     std::size_t memory_bytes_max_;
 };
 
+template <class Give>
+void backlog::give_away(Give give) {
+    const auto kept = std::remove_if(head_.begin(), head_.end(), [&](entry& e) {
+        const auto size = e.message->footprint();
+        if (!give(e)) return false;
+        bytes_ -= size;
+        return true;
+    });
+    head_.erase(kept, head_.end());
+}
+
 template <class Known>
 std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) {
-    if (!loading_) return 0;
+    if (!loading_ || rows.request.number != load_number_) return 0;
     loading_ = false;
     std::size_t damaged = 0;
     load brought{.number = ++loads_};
@@ -134,13 +152,14 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
             ++damaged;
             continue;
         }
-        last = std::max(last, loaded->id);
-        brought.ids.push_back(loaded->id);
-        const auto size = loaded->value.message->footprint();
+        const auto id = loaded->message->id();
+        last = std::max(last, id);
+        brought.ids.push_back(id);
+        const auto size = loaded->message->footprint();
         spilled_bytes_ -= std::min(spilled_bytes_, size);
-        if (known(loaded->id) || std::ranges::find(settled_since_load_, loaded->id) != settled_since_load_.end()) continue;
+        if (known(id) || std::ranges::find(settled_since_load_, id) != settled_since_load_.end()) continue;
         bytes_ += size;
-        head_.push_back(std::move(loaded->value));
+        head_.push_back(std::move(*loaded));
     }
     if (!brought.ids.empty()) recent_loads_.push_back(std::move(brought));
     if (rows.more) {

@@ -2,6 +2,7 @@
 
 #include "core/assert.hpp"
 #include "routing/desk.hpp"
+#include "session/sharing.hpp"
 #include "storage/keys.hpp"
 #include "storage/records.hpp"
 
@@ -35,13 +36,15 @@ void session::enqueue(entry e, time_point now) {
     if (e.message->expired(now)) return drop(e, drop_reason::expired); // [MQTT-3.3.2-5]
     if (e.level == qos::at_most_once) {
         if (!online()) return drop(e, drop_reason::disconnected);
-        return subscriber_->deliver({.message = e.message,
-                                     .level = e.level,
-                                     .retain = e.retain,
-                                     .subscription_identifiers = e.identifiers},
-                                    now);
+        subscriber_->deliver({.message = e.message,
+                              .level = e.level,
+                              .retain = e.retain,
+                              .subscription_identifiers = e.identifiers},
+                             now);
+        return show_room(); // the outbox may be full now
     }
     const change counted{*this};
+    if (e.share) got_shares_ = true;
     if (e.stored && backlog_.announced_late(e.message->id())) return;
     if (ready_for_more()) {
         return hand_over(std::move(e), now);
@@ -56,7 +59,7 @@ void session::enqueue(entry e, time_point now) {
     // Policy drop-oldest. An offline session's oldest are on disk: some are read and kept, so that the next to go are at
     // hand; loaded() drops what is too much by then.
     drop_oldest();
-    if (over_limit() && backlog_.may_load()) desk_->load(backlog_.start_load(id(), oldest_to_drop));
+    if (over_limit() && backlog_.may_load() && !passing_on_) desk_->load(backlog_.start_load(id(), oldest_to_drop));
 }
 
 bool session::over_limit() const {
@@ -95,8 +98,9 @@ void session::hand_over(entry e, time_point now) {
         erase_stored(e);
         return return_to_queue(e, queue_outcome::accepted);
     }
+    if (e.share) got_shares_ = true;
     outstanding_entry o{.value = std::move(e), .handle = 0};
-    bool again = o.value.redelivery_count != 0;
+    bool again = o.value.redelivery_count != 0 && !o.value.elsewhere; // DUP: sent to this receiver before [MQTT-3.3.1-3]
     if (const auto it = stored_handles_.find(o.value.message->id()); it != stored_handles_.end()) {
         o.handle = it->second.first; // it was sent with this handle before a restart [MQTT-4.4.0-1]
         stored_handles_.erase(it);
@@ -164,8 +168,7 @@ bool session::is_released(std::uint16_t handle) const {
 bool session::knows(message_id id) const {
     const auto same = [id](const message_ptr& m) { return m && m->id() == id; };
     return std::ranges::any_of(outstanding_, [&](const auto& o) { return same(o.value.message); }) ||
-           (!backlog_.head().empty() && backlog_.head().back().message->id() >= id &&
-            std::ranges::any_of(backlog_.head(), [&](const auto& e) { return same(e.message); }));
+           std::ranges::any_of(backlog_.head(), [&](const auto& e) { return same(e.message); });
 }
 
 // --- entries out ---
@@ -267,6 +270,7 @@ void session::loaded(const storage::loaded_rows& rows, time_point now) {
     // A row that cannot be decoded stays on disk for inspection; the others go on.
     const auto damaged = backlog_.finish_load(rows, [this](message_id m) { return knows(m); });
     desk_->count().drop(drop_reason::storage, damaged);
+    if (passing_on_) return backlog_.spill_all();
     const bool full = over_limit();
     drop_oldest();
     if (online()) {
@@ -305,17 +309,25 @@ std::optional<ticket> session::settle(std::uint16_t handle, settlement how, time
         at = desk_->open_ticket();
     }
     auto& e = done.value;
-    if (how == settlement::requeue && e.from == nullptr && e.message) {
+    const bool again = how == settlement::requeue || (how == settlement::pass_on && e.share);
+    if (again && e.from == nullptr && e.message) {
+        const auto who = how == settlement::requeue ? takers::online : takers::any;
         if (++e.redelivery_count > desk_->bounds().max_deliveries) {
             drop(e, drop_reason::queue_full);
-        } else {
+        } else if (e.share && pass_on(*desk_, e, id(), slot_, who)) {
+            at = desk_->open_ticket();
+        } else if (how == settlement::requeue) {
+            e.elsewhere = false;
             backlog_.push_front(std::move(e));
+        } else {
+            erase_stored(e);
+            at = desk_->open_ticket();
         }
     } else if (e.message) {
         if (how == settlement::accepted && (e.stored || e.from != nullptr)) {
             erase_stored(e);
             at = desk_->open_ticket();
-        } else if (how == settlement::reject && e.from == nullptr) { // gone for all [MQTT-4.4.0-2, MQTT-4.8.2-6]
+        } else if (how != settlement::accepted && e.from == nullptr) { // gone for all [MQTT-4.4.0-2, MQTT-4.8.2-6]
             erase_stored(e);
             at = desk_->open_ticket();
         }
@@ -356,16 +368,9 @@ void session::drop(const entry& e, drop_reason why) {
 }
 
 void session::erase_stored(const entry& e) {
-    if (e.from != nullptr) {
-        desk_->open().erase(column::entries, storage::entry_key(e.from->id, e.message->id()));
-        desk_->require(true);
-    } else if (e.stored) {
-        desk_->open().erase(column::entries, storage::entry_key(id(), e.message->id()));
-        desk_->require(true);
-    }
-    if (e.shared_record && e.message->drop_stored_entry()) {
-        desk_->open().erase(column::messages, storage::message_key(e.message->id()));
-    }
+    if (e.from == nullptr) return erase_entry(*desk_, e, id());
+    desk_->open().erase(column::entries, storage::entry_key(e.from->id, e.message->id()));
+    desk_->require(true);
 }
 
 void session::return_to_queue(const entry& e, queue_outcome how) {
@@ -411,6 +416,7 @@ void session::attach(const attachment& with) {
     will_ = with.last_will;
     ends_at_ = never;
     will_due_ = never;
+    passing_on_ = false;
     in_flight_ = 0;
     slot_->online.store(true, std::memory_order_relaxed);
     ++desk_->count().sessions_online;
@@ -438,8 +444,99 @@ void session::detach() {
     outstanding_.erase(std::remove_if(outstanding_.begin(), outstanding_.end(),
                                       [](const auto& o) { return o.value.from != nullptr; }),
                        outstanding_.end());
-    backlog_.spill_all();
     in_flight_ = 0;
+}
+
+void session::put_away() {
+    const change counted{*this};
+    backlog_.spill_all();
+}
+
+// --- shared groups ---
+
+void session::join_group() {
+    ++groups_;
+    show_room();
+}
+
+void session::leave_group() {
+    --groups_;
+    show_room();
+}
+
+bool session::has_begun(const entry& e) const {
+    return e.level == qos::exactly_once && stored_handles_.contains(e.message->id());
+}
+
+bool session::pass_on_shares(takers who) {
+    if (!got_shares_) return false;
+    const change counted{*this};
+    const auto gone = std::remove_if(outstanding_.begin(), outstanding_.end(), [&](outstanding_entry& o) {
+        auto& e = o.value;
+        if (!e.share || !e.message || o.at == outstanding_entry::phase::released) return false;
+        const bool sent = o.at != outstanding_entry::phase::committing && !o.first_time;
+        if (sent && e.level == qos::exactly_once) return false;
+        if (sent) ++e.redelivery_count;
+        if (!pass_on(*desk_, e, id(), slot_, who)) {
+            if (sent) --e.redelivery_count;
+            return false;
+        }
+        backlog_.settled(e.message->id());
+        if (e.level == qos::exactly_once) {
+            desk_->open().erase(column::outbound_qos2, storage::outbound_qos2_key(id(), e.message->id()));
+        }
+        return true;
+    });
+    outstanding_.erase(gone, outstanding_.end());
+    backlog_.give_away([&](const entry& e) {
+        if (!e.share || has_begun(e) || !pass_on(*desk_, e, id(), slot_, who)) return false;
+        backlog_.settled(e.message->id());
+        return true;
+    });
+    return backlog_.spilled() != 0;
+}
+
+void session::pass_on_stored(message_id before) {
+    passing_on_ = true;
+    pass_on_before_ = before;
+    read_to_pass_on(message_id{0});
+}
+
+void session::read_to_pass_on(message_id from) {
+    desk_->load({.of = id(),
+                 .from = from,
+                 .messages_max = backlog::load_messages_max,
+                 .bytes_max = backlog::load_bytes_max,
+                 .number = ++pass_on_number_,
+                 .to_pass_on = true});
+}
+
+// Who comes back meanwhile keeps the rest.
+void session::pass_on_rows(const storage::loaded_rows& rows) {
+    if (!passing_on_ || rows.request.number != pass_on_number_) return;
+    const change counted{*this};
+    message_id last{0};
+    for (std::size_t i = 0; i != rows.entries.size(); ++i) {
+        const auto e = backlog::decode(rows.entries[i], rows.messages[i]);
+        if (!e) continue;
+        last = e->message->id();
+        if (last >= pass_on_before_) break;
+        if (!e->share || knows(last) || has_begun(*e)) continue;
+        if (!pass_on(*desk_, *e, id(), slot_, takers::online)) continue;
+        backlog_.settled(last);
+        backlog_.forget_spilled(e->message->footprint());
+    }
+    passing_on_ = rows.more && last != message_id{0} && last < pass_on_before_;
+    if (passing_on_) read_to_pass_on(message_id{last.value() + 1});
+}
+
+std::vector<message_id> session::begun() const {
+    std::vector<message_id> ids;
+    for (const auto& [message, handle] : stored_handles_) ids.push_back(message);
+    for (const auto& o : outstanding_) {
+        if (o.value.level == qos::exactly_once && o.value.message) ids.push_back(o.value.message->id());
+    }
+    return ids;
 }
 
 void session::set_expiry(seconds expiry, bool expires) {
@@ -455,6 +552,7 @@ void session::set_will(std::optional<will> last_will) {
 void session::arrived(shard_desk& desk) {
     desk_ = &desk;
     backlog_.cancel_load();
+    passing_on_ = false;
     // Tickets of the old shard mean nothing here: write the state they stood for again and wait for that.
     for (auto& o : outstanding_) {
         if (o.at == outstanding_entry::phase::committing || o.at == outstanding_entry::phase::released) record_handle(o);

@@ -33,6 +33,7 @@
 namespace broker {
 
 class shard_desk;
+enum class takers : std::uint8_t;
 
 struct will {
     message_ptr message{}; // level and retain inside
@@ -42,8 +43,9 @@ struct will {
 // How the receiver answered.
 enum class settlement : std::uint8_t {
     accepted, // done with it
-    requeue,  // a queue: for another consumer if there is one; a topic subscription: delivered again
+    requeue,  // a queue or shared group: for another consumer if there is one; else delivered again
     reject,   // not wanted
+    pass_on,  // a shared group: for another member if there is one; else not wanted
 };
 
 // Who attaches, and with what wishes.
@@ -132,19 +134,42 @@ private:
         ticket durable_at{};        // phases committing and released
     };
 
-    // Brings the shard's gauges up to date when it goes out of scope.
+    // Brings the shard's gauges and the slot's room up to date when it goes out of scope.
     class change {
     public:
         explicit change(session& of) : of_{of} {}
         change(const change&) = delete;
         change& operator=(const change&) = delete;
-        ~change() { of_.count_owed(waiting_and_outstanding(of_), of_.backlog_.bytes()); }
+        ~change() {
+            of_.count_owed(waiting_and_outstanding(of_), of_.backlog_.bytes());
+            of_.show_room();
+        }
 
     private:
         static std::size_t waiting_and_outstanding(const session& s) { return s.waiting() + s.outstanding(); }
         session& of_;
     };
     void count_owed(std::size_t messages, std::size_t bytes);
+    void show_room() {
+        if (groups_ == 0 && !shown_room_) return;
+        const bool room = groups_ != 0 && ready_for_more();
+        if (room == shown_room_) return;
+        shown_room_ = room;
+        slot_->room.store(room, std::memory_order_relaxed);
+    }
+
+    // --- shared groups ---
+    void join_group();
+    void leave_group();
+    // Offline: what this session got as a member of groups goes to other members, as far as somebody takes it. A QoS 2
+    // delivery that has begun stays [MQTT-4.8.2-4]. True: there may be more in the store, which pass_on_stored() reads.
+    bool pass_on_shares(takers who);
+    // `before`: ids from here on may be in the store and not yet announced.
+    void pass_on_stored(message_id before);
+    void read_to_pass_on(message_id from);
+    void pass_on_rows(const storage::loaded_rows& rows);
+    [[nodiscard]] bool has_begun(const entry& e) const; // QoS 2, before a restart
+    [[nodiscard]] std::vector<message_id> begun() const; // the QoS 2 deliveries that have begun
 
     // Where a subscription's walk through the retained messages stands.
     struct retained_walk {
@@ -175,6 +200,7 @@ private:
     void loaded(const storage::loaded_rows& rows, time_point now);
     void attach(const attachment& with);
     void detach();                                            // what came from queues goes back to them
+    void put_away(); // detached: what is stored leaves memory
     void arrived(shard_desk& desk);                           // moved here: tickets are this shard's from now on
     void restore_handle(message_id id, std::uint16_t handle, bool was_released); // recovery
 
@@ -196,6 +222,12 @@ private:
     backlog backlog_;
     std::unordered_map<packet_id, ticket> inbound_;
     bool has_queues_ = false; // some subscription is a queue
+    std::size_t groups_ = 0;  // subscriptions that are shared
+    bool got_shares_ = false; // some entry came, or may have come before a restart, through a group
+    bool passing_on_ = false; // stored entries are being read for other members
+    message_id pass_on_before_{};
+    std::uint64_t pass_on_number_ = 0;
+    bool shown_room_ = false; // slot::room
     std::size_t counted_messages_ = 0; // what the gauges hold of this session
     std::size_t counted_bytes_ = 0;
 };

@@ -1,10 +1,12 @@
 #include "session/shard_sessions.hpp"
 
 #include "core/assert.hpp"
+#include "session/sharing.hpp"
 #include "storage/keys.hpp"
 #include "storage/records.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace broker {
 
@@ -116,25 +118,30 @@ void shard_sessions::take_over(session& s, bool clean, time_point now) {
         meet_deadlines(s, now); // a client that comes back in the turn they pass does not undo them
     } else {
         auto* const old = s.subscriber_;
-        leave(s, true, !clean, now);
+        leave(s, true, clean ? departure::clean_start : departure::taken_over, now);
         old->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
     }
     if (handle.held == nullptr) return; // it lived only as long as its connection
     if (clean) end(s, now);
 }
 
-void shard_sessions::detach(session& s, bool publish_will, time_point now) { leave(s, publish_will, true, now); }
+void shard_sessions::detach(session& s, bool publish_will, time_point now) {
+    leave(s, publish_will, departure::alone, now);
+}
 
-void shard_sessions::leave(session& s, bool publish_will, bool will_may_wait, time_point now) {
+void shard_sessions::leave(session& s, bool publish_will, departure how, time_point now) {
     leave_queues(s);
     s.detach();
+    const bool ends = s.expires_ && s.expiry_.count() == 0;
+    if (how == departure::alone && !ends && !draining_ && s.pass_on_shares(takers::online)) pass_on_later(s);
+    if (!ends) s.put_away();
     if (publish_will) {
-        publish_will_of(s, will_may_wait, now);
+        publish_will_of(s, how != departure::clean_start, now);
     } else {
         s.set_will(std::nullopt); // [MQTT-3.14.4-3]
     }
     // From here the expiry counts, not while connected [MQTT-4.1.0-1]; until then the session is stored [MQTT-3.1.2-23].
-    if (s.expires_ && s.expiry_.count() == 0) {
+    if (ends) {
         end(s, now);
         return;
     }
@@ -172,14 +179,24 @@ ticket shard_sessions::end(session& s, time_point now) {
         const auto parsed = topic_filter::parse(filter, desk_.bounds());
         if (parsed && parsed->what() != topic_filter::kind::queue) (void)trie_.erase(*parsed, handle);
     }
-    if (s.durable()) erase_records(s);
+    (void)s.pass_on_shares(takers::any);
+    const bool left_behind = s.durable() && s.got_shares_;
+    if (left_behind) {
+        leave_behind(s);
+    } else if (s.durable()) {
+        erase_records(s.id());
+    }
     table_.unlist(handle);
     handle.durable.store(false, std::memory_order_relaxed);
     handle.held = nullptr;
     std::erase_if(desk_.waiters(), [&](const auto& w) { return w.who == &handle; });
     s.count_owed(0, 0);
-    held_.erase(s.id());
-    after_all_shards([this, &handle](time_point) { freeable_.push_back(&handle); });
+    const auto id = s.id();
+    held_.erase(id);
+    after_all_shards([this, &handle, id, left_behind](time_point) {
+        if (left_behind) read_left_behind(id, message_id{0}); // nothing is under way to it any more
+        freeable_.push_back(&handle);
+    });
     return durable_at;
 }
 
@@ -196,15 +213,67 @@ void shard_sessions::record(const session& s, std::int64_t disconnected_at_ms) {
     desk_.require(true);
 }
 
-void shard_sessions::erase_records(session& s) {
+void shard_sessions::erase_records(session_id of) {
     auto& batch = desk_.open();
-    batch.erase(column::sessions, storage::session_key(s.id()));
+    batch.erase(column::sessions, storage::session_key(of));
+    batch.erase(column::wills, storage::will_key(of));
+    batch.erase_prefix(column::subscriptions, storage::session_prefix(of));
+    batch.erase_prefix(column::entries, storage::session_prefix(of));
+    batch.erase_prefix(column::inbound_qos2, storage::session_prefix(of));
+    batch.erase_prefix(column::outbound_qos2, storage::session_prefix(of));
+    desk_.require(true);
+}
+
+// --- shared groups ---
+
+// What the store holds of the session's groups, once everything with a lower id has arrived: what arrives later is passed
+// on then.
+void shard_sessions::pass_on_later(const session& s) {
+    const auto id = s.id();
+    const message_id before{desk_.next_id()};
+    after_all_shards([this, id, before](time_point) {
+        const auto it = held_.find(id);
+        if (it == held_.end() || it->second->online()) return;
+        if (it->second->slot_->owner.load(std::memory_order_acquire) != desk_.self()) return; // its client is back
+        it->second->pass_on_stored(before);
+    });
+}
+
+// The session ends; its entries stay until they are read, under a record without client id: a restart goes on from there.
+void shard_sessions::leave_behind(const session& s) {
+    auto& batch = desk_.open();
     batch.erase(column::wills, storage::will_key(s.id()));
     batch.erase_prefix(column::subscriptions, storage::session_prefix(s.id()));
-    batch.erase_prefix(column::entries, storage::session_prefix(s.id()));
     batch.erase_prefix(column::inbound_qos2, storage::session_prefix(s.id()));
-    batch.erase_prefix(column::outbound_qos2, storage::session_prefix(s.id()));
+    std::string value;
+    storage::encode_session({}, value);
+    batch.put(column::sessions, storage::session_key(s.id()), value);
     desk_.require(true);
+    left_behind_.emplace(s.id(), remains{.begun = s.begun(), .arrived = s.backlog_.recently_loaded()});
+}
+
+void shard_sessions::read_left_behind(session_id of, message_id from) {
+    desk_.load({.of = of,
+                .from = from,
+                .messages_max = backlog::load_messages_max,
+                .bytes_max = backlog::load_bytes_max,
+                .to_pass_on = true});
+}
+
+void shard_sessions::on_left_behind(const storage::loaded_rows& rows) {
+    const auto it = left_behind_.find(rows.request.of);
+    if (it == left_behind_.end()) return;
+    message_id last{0};
+    for (std::size_t i = 0; i != rows.entries.size(); ++i) {
+        const auto e = backlog::decode(rows.entries[i], rows.messages[i]);
+        if (!e) continue;
+        last = e->message->id();
+        const bool begun = std::ranges::find(it->second.begun, last) != it->second.begun.end(); // [MQTT-4.8.2-5]
+        if (e->share && !begun) (void)pass_on(desk_, *e, rows.request.of, nullptr, takers::any);
+    }
+    if (rows.more && last != message_id{0}) return read_left_behind(rows.request.of, message_id{last.value() + 1});
+    left_behind_.erase(it);
+    erase_records(rows.request.of);
 }
 
 // --- queues ---
@@ -238,6 +307,7 @@ void shard_sessions::join_queues(session& s) {
 
 void shard_sessions::deliver(const topic_mail& m, time_point now) {
     std::size_t at = 0;
+    std::size_t shares_at = 0;
     for (const auto& r : m.to) {
         entry e{.message = m.message,
                 .level = r.level,
@@ -249,36 +319,36 @@ void shard_sessions::deliver(const topic_mail& m, time_point now) {
             e.identifiers.assign(first, first + r.identifiers);
             at += r.identifiers;
         }
+        if (r.of_share) e.share = m.shares[shares_at++];
         deliver_to(*r.to, std::move(e), now);
     }
 }
 
+// A load brought it before its announcement, and it may have been passed on since.
+bool shard_sessions::arrived_already(const slot& to, message_id id) const {
+    if (to.held != nullptr) return to.held->backlog_.announced_late(id);
+    const auto it = left_behind_.find(to.id);
+    return it != left_behind_.end() && std::ranges::find(it->second.arrived, id) != it->second.arrived.end();
+}
+
 void shard_sessions::deliver_to(slot& to, entry e, time_point now) {
     if (to.holder.load(std::memory_order_acquire) == desk_.self()) {
-        if (to.held != nullptr) return to.held->enqueue(std::move(e), now);
-        // The session ended while this was under way.
-        if (e.stored) {
-            desk_.open().erase(column::entries, storage::entry_key(to.id, e.message->id()));
-            if (e.shared_record && e.message->drop_stored_entry()) {
-                desk_.open().erase(column::messages, storage::message_key(e.message->id()));
-            }
+        // It ended, or lost its connection, while this was under way: another member of the group gets it.
+        const bool gone = to.held == nullptr;
+        if (e.share && arrived_already(to, e.message->id())) return;
+        if (e.share && (gone || !to.held->online()) && !e.message->expired(now) &&
+            pass_on(desk_, e, to.id, &to, gone ? takers::any : takers::online)) {
+            return;
         }
-        return;
+        if (gone) return erase_entry(desk_, e, to.id);
+        return to.held->enqueue(std::move(e), now);
     }
     const auto owner = to.owner.load(std::memory_order_acquire);
     if (owner == desk_.self()) {
         arriving_[&to].push_back(std::move(e));
         return;
     }
-    topic_mail on{.message = e.message,
-                  .to = {{.to = &to,
-                          .level = e.level,
-                          .retain = e.retain,
-                          .stored = e.stored,
-                          .shared_record = e.shared_record,
-                          .identifiers = static_cast<std::uint16_t>(e.identifiers.size())}},
-                  .identifiers = std::move(e.identifiers)};
-    desk_.send(owner, std::move(on));
+    desk_.send(owner, entry_mail{.to = &to, .value = std::move(e)});
 }
 
 void shard_sessions::on(queue_delivery m, time_point now) {
@@ -289,7 +359,8 @@ void shard_sessions::on(queue_delivery m, time_point now) {
 
 void shard_sessions::on_loaded(const storage::loaded_rows& rows, time_point now) {
     const auto it = held_.find(rows.request.of);
-    if (it == held_.end()) return;
+    if (it == held_.end()) return on_left_behind(rows);
+    if (rows.request.to_pass_on) return it->second->pass_on_rows(rows);
     it->second->loaded(rows, now);
     forget_loads_later(*it->second);
 }
@@ -417,9 +488,13 @@ void shard_sessions::schedule(session& s) {
     if (!s.online() && at != never) deadlines_.emplace(at, s.id());
 }
 
-time_point shard_sessions::next_deadline() const { return deadlines_.empty() ? never : deadlines_.top().first; }
+time_point shard_sessions::next_deadline() const {
+    if (!to_read_.empty()) return time_point{};
+    return deadlines_.empty() ? never : deadlines_.top().first;
+}
 
 void shard_sessions::on_deadline(time_point now) {
+    for (const auto id : std::exchange(to_read_, {})) read_left_behind(id, message_id{0});
     while (!deadlines_.empty() && deadlines_.top().first <= now) {
         const auto id = deadlines_.top().second;
         deadlines_.pop();
@@ -450,6 +525,11 @@ void shard_sessions::end_of_turn() {
 // --- start-up and administration ---
 
 void shard_sessions::restore(const storage::recovered_session& from, time_point now) {
+    if (from.session.client_id.empty()) { // leave_behind()
+        auto& begun = left_behind_[from.id].begun;
+        for (const auto& [message, record] : from.outbound_qos2) begun.push_back(message);
+        return to_read_.push_back(from.id);
+    }
     slot* const handle = table_.restore(from.session.client_id, desk_.self(), from.id);
     if (handle == nullptr) return; // a second record for the client id: the newer id was restored first
     auto& s = create(*handle);
@@ -466,8 +546,10 @@ void shard_sessions::restore(const storage::recovered_session& from, time_point 
             s.has_queues_ = true;
         } else {
             (void)trie_.insert(*parsed, *handle, options);
+            if (parsed->is_shared()) ++s.groups_;
         }
     }
+    s.got_shares_ = s.groups_ != 0 && from.has_entries;
     for (const auto packet : from.inbound_qos2) s.inbound_.emplace(packet, ticket{});
     for (const auto& [message, record] : from.outbound_qos2) {
         s.restore_handle(message, record.handle, record.released);
@@ -488,7 +570,7 @@ bool shard_sessions::kick(std::string_view client_id, time_point now) {
     if (s == nullptr || s->holder.load(std::memory_order_acquire) != desk_.self()) return false;
     if (s->held == nullptr || !s->held->online()) return false;
     auto* const who = s->held->subscriber_;
-    leave(*s->held, true, true, now);
+    leave(*s->held, true, departure::alone, now);
     who->evict({.cause = close_cause::kicked, .detail = "by an administrator"}, now);
     return true;
 }

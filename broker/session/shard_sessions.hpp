@@ -38,6 +38,9 @@ public:
     void abandon(subscriber& who) override;
 
     // --- the shard's side ---
+    // The server is stopping: members of shared groups go one after the other, and none passes its messages on to the next.
+    void drain() { draining_ = true; }
+
     void deliver(const topic_mail& m, time_point now); // receivers this shard owns or holds
     void deliver_to(slot& to, entry e, time_point now);
     void on(queue_delivery m, time_point now);
@@ -77,12 +80,18 @@ private:
     session& create(slot& s);
     void answer(const std::string& client_id, const pending_claim& pending, time_point now);
     void attach(session& s, const attachment& with, time_point now);
-    void leave(session& s, bool publish_will, bool will_may_wait, time_point now);
+    enum class departure : std::uint8_t { alone, taken_over, clean_start }; // why a subscriber leaves
+    void leave(session& s, bool publish_will, departure how, time_point now);
+    void pass_on_later(const session& s);
+    void leave_behind(const session& s);
+    [[nodiscard]] bool arrived_already(const slot& to, message_id id) const;
+    void read_left_behind(session_id of, message_id from);
+    void on_left_behind(const storage::loaded_rows& rows);
     void take_over(session& s, bool clean, time_point now);
     void hand_over(slot& s, std::uint16_t to, time_point now);
     void publish_will_of(session& s, bool may_wait, time_point now);
     void record(const session& s, std::int64_t disconnected_at_ms);
-    void erase_records(session& s);
+    void erase_records(session_id of);
     void leave_queues(session& s);
     void join_queues(session& s);
     void forget_loads_later(const session& s);
@@ -98,6 +107,14 @@ private:
     std::map<std::string, pending_claim, std::less<>> claims_;              // by client id
     std::unordered_map<slot*, std::vector<entry>> arriving_;                // deliveries held for sessions on their way
     std::unordered_map<slot*, std::vector<session_request>> early_requests_; // for sessions on their way
+    struct remains {
+        std::vector<message_id> begun{};   // QoS 2 deliveries, which nobody else may get
+        std::vector<message_id> arrived{}; // though their announcement may still be under way
+    };
+    // Sessions that ended while the store held what they got through shared groups.
+    std::unordered_map<session_id, remains> left_behind_;
+    std::vector<session_id> to_read_; // of these, found at start-up
+    bool draining_ = false;
     std::unordered_map<std::uint64_t, barrier> barriers_;
     std::uint64_t last_token_ = 0;
     std::vector<slot*> freeable_;

@@ -25,6 +25,8 @@ struct slot {
     std::atomic<std::uint16_t> holder{0};
     std::atomic<bool> online{false};  // a subscriber is attached
     std::atomic<bool> durable{false}; // outlives its connection: QoS > 0 for it is stored
+    std::atomic<bool> room{false};    // a member of shared groups that would hand over at once; kept by the holder's thread
+    std::atomic<std::uint32_t> plain_filters{0}; // its filters in the trie that are not shared; kept by the trie
     session* held = nullptr;
 };
 

@@ -23,7 +23,7 @@ void commons::restore(const storage::recovered& from) {
 }
 
 shard_core::shard_core(shard_index self, commons& shared)
-    : shared_{shared}, desk_{self, shared.shards, shared.bounds, shared.store, shared.ids, shared.kept, shared.level},
+    : shared_{shared}, desk_{self, shared.shards, shared.bounds, shared.store, shared.ids, shared.trie, shared.kept, shared.level},
       sessions_{desk_, shared.sessions, shared.trie, shared.queues,
                 [this](message_ptr m, time_point now) { router_.publish_will(m, now); }},
       queue_router_{desk_, shared.queues},
@@ -39,6 +39,7 @@ bool shard_core::receive(mail m, time_point now) {
     bool durable = false;
     std::visit(handlers{
                    [&](topic_mail& t) { sessions_.deliver(t, now); },
+                   [&](entry_mail& e) { sessions_.deliver_to(*e.to, std::move(e.value), now); },
                    [&](queue_arrival& a) { queue_of(*a.queue).arrive(std::move(a.value), now); },
                    [&](queue_join& j) { queue_of(*j.queue).join(j.who, now); },
                    [&](queue_leave& l) { queue_of(*l.queue).leave(*l.who, now); },

@@ -49,6 +49,7 @@ private:
     void dispatch(const fixed_header& h, byte_view body, time_point now);
     void on_connect(const connect& c, time_point now);
     void on_publish(const publish& p, time_point now);
+    [[nodiscard]] settlement refused() const;
     void on_puback(const ack& a, time_point now);
     void on_pubrec(const ack& a, time_point now);
     void on_pubrel(const ack& a, time_point now);

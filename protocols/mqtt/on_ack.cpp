@@ -5,18 +5,23 @@ namespace broker::mqtt {
 
 void engine::out_of_order() { fail_with(reason_code::protocol_error, "§4.3: an acknowledgement of the wrong kind"); }
 
+// An error is a NACK: the receiver does not want it. It is discarded [MQTT-4.8.2-6], unless the operator wants another
+// member of the shared group to have it.
+settlement engine::refused() const {
+    return with_.bounds.mqtt_shared_error == "redeliver" ? settlement::pass_on : settlement::reject;
+}
+
 void engine::on_puback(const ack& a, time_point now) {
     // A QoS 2 delivery stays unacknowledged until PUBREC [MQTT-4.3.3-3].
     if (session_->outstanding_level(a.id.value()) == qos::exactly_once) return out_of_order();
-    // An error is a NACK: the receiver does not want it. Unknown identifiers are ignored: the PUBACK may have crossed a
-    // reconnect.
-    (void)session_->settle(a.id.value(), is_error(a.reason) ? settlement::reject : settlement::accepted, now);
+    // Unknown identifiers are ignored: the PUBACK may have crossed a reconnect.
+    (void)session_->settle(a.id.value(), is_error(a.reason) ? refused() : settlement::accepted, now);
 }
 
 void engine::on_pubrec(const ack& a, time_point now) {
     if (session_->outstanding_level(a.id.value()) == qos::at_least_once) return out_of_order(); // [MQTT-4.3.2-3]
     if (is_error(a.reason)) { // [MQTT-4.3.3-4]: the identifier is free again, no PUBREL
-        (void)session_->settle(a.id.value(), settlement::reject, now);
+        (void)session_->settle(a.id.value(), refused(), now);
         return;
     }
     const auto at = session_->received(a.id.value(), now);

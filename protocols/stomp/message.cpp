@@ -136,7 +136,7 @@ void engine::deliver(subscription& to, const delivery& d, time_point now) {
             own << "ack:" << to.number_ << "-" << d.handle << "-" << m.id().value() << "\n";
         }
     }
-    if (d.redelivered) own << "redelivered:true\n";
+    if (d.redelivered || d.redelivery_count != 0) own << "redelivered:true\n";
     if (d.redelivery_count != 0) own << "redelivery-count:" << d.redelivery_count << "\n";
     if (d.retain) own << "retain:true\n";
 

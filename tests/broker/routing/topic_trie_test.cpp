@@ -67,13 +67,15 @@ TEST_CASE("the trie finds what the definition finds, whatever was inserted and e
     }
 }
 
-TEST_CASE("a shared group picks its members in turn, online ones first") {
+TEST_CASE("a shared group picks its members in turn: who has room, else who is online, else who is durable") {
     topic_trie trie{1};
     slot a;
     slot b;
     slot away;
-    a.online = true;
-    b.online = true;
+    for (auto* s : {&a, &b}) {
+        s->online = true;
+        s->room = true;
+    }
     away.durable = true;
     const auto filter = *topic_filter::parse("$share/g/t", bounds);
     for (auto* s : {&a, &b, &away}) CHECK_FALSE(trie.insert(filter, *s, {}));
@@ -82,19 +84,76 @@ TEST_CASE("a shared group picks its members in turn, online ones first") {
     const auto pick = [&] {
         found.clear();
         trie.match(shard_index{0}, "t", found);
-        if (!found.found.empty()) ++picked[found.found[0].to];
-        return found.found.size();
+        CHECK(found.found.empty());
+        if (!found.shared.empty()) ++picked[found.shared[0].to];
+        return found.shared.size();
     };
     for (int i = 0; i != 30; ++i) CHECK(pick() == 1);
-    CHECK(picked[&away] == 0);
-    CHECK(picked[&a] >= 10);
-    CHECK(picked[&b] >= 10);
+    CHECK(picked == std::map<slot*, int>{{&a, 15}, {&b, 15}});
+    a.room = false;
+    picked.clear();
+    for (int i = 0; i != 30; ++i) CHECK(pick() == 1);
+    CHECK(picked == std::map<slot*, int>{{&b, 30}});
+    b.room = false; // nobody has room: they are equals again
+    picked.clear();
+    for (int i = 0; i != 30; ++i) CHECK(pick() == 1);
+    CHECK(picked == std::map<slot*, int>{{&a, 15}, {&b, 15}});
     a.online = false;
     b.online = false;
+    picked.clear();
     CHECK(pick() == 1);
     CHECK(picked[&away] == 1);
     away.durable = false;
     CHECK(pick() == 0);
+}
+
+TEST_CASE("turns stay fair when a member in between has no room") {
+    topic_trie trie{1};
+    std::vector<std::unique_ptr<slot>> slots;
+    const auto filter = *topic_filter::parse("$share/g/t", bounds);
+    for (int i = 0; i != 4; ++i) {
+        slots.push_back(std::make_unique<slot>());
+        slots.back()->online = true;
+        slots.back()->room = i != 1;
+        CHECK_FALSE(trie.insert(filter, *slots.back(), {}));
+    }
+    std::map<slot*, int> picked;
+    for (int i = 0; i != 30; ++i) {
+        match_set found;
+        trie.match(shard_index{0}, "t", found);
+        REQUIRE(found.shared.size() == 1);
+        ++picked[found.shared[0].to];
+    }
+    CHECK(picked == std::map<slot*, int>{{slots[0].get(), 10}, {slots[2].get(), 10}, {slots[3].get(), 10}});
+}
+
+TEST_CASE("several groups and plain subscriptions on one filter each get the message") {
+    topic_trie trie{1};
+    slot one;
+    slot two;
+    one.durable = true;
+    two.durable = true;
+    for (const auto* const text : {"t/#", "$share/g/t/#", "$share/h/t/#"}) {
+        for (auto* s : {&one, &two}) CHECK_FALSE(trie.insert(*topic_filter::parse(text, bounds), *s, {}));
+    }
+    match_set found;
+    trie.match(shard_index{0}, "t/x", found);
+    CHECK(found.found.size() == 2);
+    CHECK(found.shared.size() == 2);
+    CHECK(trie.subscriptions() == 2);
+    CHECK(trie.shared_subscriptions() == 4);
+    CHECK(one.plain_filters == 1);
+
+    // Who may take what another member does not keep.
+    const auto of = found.shared[0].of;
+    const auto other = trie.choose(shard_index{0}, *of, &one, false);
+    REQUIRE(other);
+    CHECK(other->to == &two);
+    CHECK_FALSE(trie.choose(shard_index{0}, *of, &one, true)); // only the offline
+    CHECK(trie.erase(*topic_filter::parse(of->filter(), bounds), two));
+    CHECK_FALSE(trie.choose(shard_index{0}, *of, &one, false));
+    CHECK(trie.erase(*topic_filter::parse(of->filter(), bounds), one));
+    CHECK_FALSE(trie.choose(shard_index{0}, *of, nullptr, false)); // the group is gone
 }
 
 TEST_CASE("many subscribers of one filter leave one by one") {

@@ -134,6 +134,57 @@ TEST_CASE("MQTT-4.8.2-6: a member's error ends the message; no other member gets
     CHECK(other.got().empty());
 }
 
+TEST_CASE("mqtt.shared_error = redeliver: a member's error gives the message to another, and not for ever") {
+    limits bounds;
+    bounds.mqtt_shared_error = "redeliver";
+    test_node node{1, bounds};
+    client member{node};
+    member.connect("10: 'MQTT' 05 02 0000 [] 'member'");
+    (void)member.exchange("82: 0001 [] '$share/g/t' 02");
+    client pub{node};
+    pub.connect(publisher);
+    (void)pub.exchange("32: 't' 0001 68; 34: 't' 0002 68; 62: 0002");
+    CHECK(member.got() == hexed({"32: 't' 0001 [] 68", "34: 't' 0002 [] 68"}));
+    CHECK(member.exchange("40: 0001 80").empty()); // nobody else is there: it is discarded
+    client other{node};
+    other.connect("10: 'MQTT' 05 02 0000 [] 'other'");
+    (void)other.exchange("82: 0001 [] '$share/g/t' 02");
+    CHECK(member.exchange("50: 0002 97").empty());
+    // New to this member, so without DUP, but it is told that somebody had it before.
+    CHECK(other.got() == hexed({"34: 't' 0001 [26 'x-redelivery' '1'] 68"}));
+    client* holder = &other;
+    client* next = &member;
+    unsigned deliveries = 2;
+    std::string id = "0001";
+    for (; deliveries < 100; ++deliveries) {
+        CHECK(holder->exchange("50: " + id + " 80").empty());
+        const auto got = next->got();
+        if (got.empty()) break;
+        REQUIRE(got.size() == 1);
+        id = to_hex(hex(got.front()).substr(5, 2)); // behind fixed header and topic
+        std::swap(holder, next);
+    }
+    CHECK(deliveries == node.bounds().max_deliveries + 1);
+}
+
+TEST_CASE("MQTT-4.8.2: a member whose socket or window is full is passed over, across shards") {
+    test_node node{2};
+    client busy{node, 0};
+    busy.connect("10: 'MQTT' 05 02 0000 [21 0001] 'busy'"); // receive maximum 1
+    (void)busy.exchange("82: 0001 [] '$share/g/t' 01");
+    client idle{node, 1};
+    idle.connect("10: 'MQTT' 05 02 0000 [] 'idle'");
+    (void)idle.exchange("82: 0001 [] '$share/g/t' 01");
+    client pub{node, 1};
+    pub.connect(publisher);
+    for (int i = 1; i != 8; ++i) {
+        (void)pub.exchange("32: 't' 000" + std::to_string(i) + " 68");
+        (void)pub.got();
+    }
+    CHECK(busy.got().size() == 1);
+    CHECK(idle.got().size() == 6);
+}
+
 // --- reasons in words ---
 
 namespace {
