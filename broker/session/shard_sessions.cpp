@@ -88,14 +88,7 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
     s.slot_->durable.store(durable, std::memory_order_relaxed);
     if (durable) {
         record(s, 0);
-        if (s.will_) { // [MQTT-3.1.2-7]
-            std::string value;
-            storage::encode_will({.message = s.will_->message->fields(),
-                                  .delay_s = static_cast<std::uint32_t>(s.will_->delay.count()),
-                                  .due_at_ms = 0},
-                                 value);
-            desk_.open().put(column::wills, storage::will_key(s.id()), value);
-        }
+        record_will(s); // [MQTT-3.1.2-7]
         // Subscriptions made while the session was not durable become so with it.
         if (!was_durable) {
             for (const auto& [filter, options] : s.subscriptions_) {
@@ -153,17 +146,22 @@ void shard_sessions::leave(session& s, bool publish_will, departure how, time_po
 
 void shard_sessions::publish_will_of(session& s, bool may_wait, time_point now) {
     if (!s.will_) return; // [MQTT3-3.1.2-12]
-    // The will waits for its delay or the session's end, whichever is first [MQTT-3.1.3-9].
+    // The will waits for its delay or the session's end, whichever is first [MQTT-3.1.3-9, MQTT-3.1.2-8].
     auto delay = s.will_->delay;
     if (s.expires_) delay = std::min(delay, s.expiry_);
     if (may_wait && delay.count() > 0) {
         s.will_due_ = now + delay;
+        if (s.durable()) record_will(s); // the delay counts while the server is down
         return;
     }
-    auto due = s.will_->message;
+    // Its lifetime begins when it is published (§3.1.3.2.4).
+    auto fields = s.will_->message->fields();
+    if (fields.expires_at != never) fields.expires_at = now + (fields.expires_at - fields.received_at);
+    fields.received_at = now;
+    fields.publisher = s.id();
     s.set_will(std::nullopt); // [MQTT-3.1.2-10]
     s.will_due_ = never;
-    publish_will_(std::move(due), now);
+    publish_will_(make_message(fields), now);
 }
 
 // Its expiry has passed [MQTT-4.1.0-2], or a clean start ends it. What it held is for nobody else [MQTT-4.8.2-5].
@@ -201,6 +199,17 @@ ticket shard_sessions::end(session& s, time_point now) {
 }
 
 // --- records ---
+
+void shard_sessions::record_will(const session& s) {
+    if (!s.will_) return desk_.open().erase(column::wills, storage::will_key(s.id())); // an earlier connection's
+    std::string value;
+    storage::encode_will({.message = s.will_->message->fields(),
+                          .delay_s = static_cast<std::uint32_t>(s.will_->delay.count()),
+                          .due_at_ms = s.will_due_ == never ? 0 : epoch_ms(s.will_due_)},
+                         value);
+    desk_.open().put(column::wills, storage::will_key(s.id()), value);
+    desk_.require(true);
+}
 
 void shard_sessions::record(const session& s, std::int64_t disconnected_at_ms) {
     std::string value;

@@ -36,6 +36,7 @@ public:
     void detach(session& s, bool publish_will, time_point now) override;
     ticket end(session& s, time_point now) override;
     void abandon(subscriber& who) override;
+    [[nodiscard]] bool known(std::string_view client_id) const override { return table_.find(client_id) != nullptr; }
 
     // --- the shard's side ---
     // The server is stopping: members of shared groups go one after the other, and none passes its messages on to the next.
@@ -92,6 +93,7 @@ private:
     void publish_will_of(session& s, bool may_wait, time_point now);
     void record(const session& s, std::int64_t disconnected_at_ms);
     void erase_records(session_id of);
+    void record_will(const session& s);
     void leave_queues(session& s);
     void join_queues(session& s);
     void forget_loads_later(const session& s);
