@@ -179,7 +179,7 @@ std::size_t append_publish(outbox& out, const delivery& d, const publish_form& f
             block += 1 + 2 + redelivery_name.size() + 2 + count_size;
         }
     }
-    const bool with_id = d.level != qos::at_most_once;
+    const bool with_id = d.level != qos::at_most_once; // [MQTT-2.2.1-2]
     const auto remaining = 2 + topic.size() + (with_id ? 2 : 0) + (v5 ? variable_integer_size(block) + block : 0) +
                            payload.size();
     const auto head_size = 1 + variable_integer_size(remaining) + remaining - payload.size();
@@ -187,6 +187,7 @@ std::size_t append_publish(outbox& out, const delivery& d, const publish_form& f
     if (size > form.size_max) return 0;
 
     const auto put_head = [&](std::uint8_t* to) {
+        // DUP says that it was sent to this client before [MQTT-3.3.1-3], and never at QoS 0 [MQTT-4.3.1-1].
         *to++ = static_cast<std::uint8_t>(static_cast<unsigned>(packet_type::publish) << 4 |
                                           (d.redelivered && with_id ? 8U : 0U) | static_cast<unsigned>(d.level) << 1 |
                                           (d.retain ? 1U : 0U));

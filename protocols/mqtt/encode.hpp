@@ -29,7 +29,8 @@ struct connack {
 
 // Where a packet may say more than its code: what is too much for `size_max`, the client's Maximum Packet Size, is left
 // out [MQTT-3.2.2-19, MQTT-3.4.2-2, MQTT-3.5.2-2, MQTT-3.6.2-2, MQTT-3.7.2-2, MQTT-3.9.2-1, MQTT-3.11.2-1, MQTT-3.14.2-3,
-// MQTT-3.15.2-2]. We have no user properties to add to these packets.
+// MQTT-3.15.2-2]. We have no user properties to add to these packets [MQTT-3.2.2-20,
+// MQTT-3.4.2-3, MQTT-3.5.2-3, MQTT-3.6.2-3, MQTT-3.7.2-3, MQTT-3.9.2-2, MQTT-3.11.2-2, MQTT-3.14.2-4, MQTT-3.15.2-3].
 struct wording {
     std::string_view reason_string{};
     std::string_view server_reference{}; // DISCONNECT
