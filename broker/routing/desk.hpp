@@ -58,6 +58,7 @@ public:
     void require(bool persistent) {                         // this turn's operations must be as durable as configured
         open_.require(persistent ? level_ : std::min(level_, storage::durability::async));
     }
+    [[nodiscard]] bool survives_the_process() const { return level_ != storage::durability::none; }
     // The ticket of what open() holds.
     [[nodiscard]] ticket open_ticket() const { return ticket{submitted_.value() + 1}; }
     [[nodiscard]] ticket durable_upto() const { return durable_; }

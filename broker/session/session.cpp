@@ -51,6 +51,7 @@ void session::enqueue(entry e, time_point now) {
     }
     if (!online() && !durable()) return drop(e, drop_reason::disconnected);
 
+    if (desk_->bounds().session_queue_policy == "drop-new" && !has_place_for(e)) return drop(e, drop_reason::queue_full);
     backlog_.push_back(std::move(e));
     if (!over_limit()) {
         if (!online()) backlog_.spill_all();
@@ -65,6 +66,12 @@ void session::enqueue(entry e, time_point now) {
 bool session::over_limit() const {
     const auto& bounds = desk_->bounds();
     return backlog_.size() > bounds.session_queue_messages_max || backlog_.bytes() > bounds.session_queue_bytes_max;
+}
+
+bool session::has_place_for(const entry& e) const {
+    const auto& bounds = desk_->bounds();
+    return backlog_.size() < bounds.session_queue_messages_max &&
+           backlog_.bytes() + e.message->footprint() <= bounds.session_queue_bytes_max;
 }
 
 void session::drop_oldest() {
@@ -413,7 +420,8 @@ void session::attach(const attachment& with) {
     BROKER_ASSERT(subscriber_ == nullptr);
     subscriber_ = with.who;
     window_ = std::max<std::uint16_t>(with.window, 1); // [MQTT-4.9.0-1]
-    will_ = with.last_will;
+    set_will(with.last_will); // the one before was for another connection [MQTT-3.1.3-9]
+    record_will(0);           // [MQTT-3.1.2-7]
     ends_at_ = never;
     will_due_ = never;
     passing_on_ = false;
@@ -545,8 +553,24 @@ void session::set_expiry(seconds expiry, bool expires) {
 }
 
 void session::set_will(std::optional<will> last_will) {
-    if (will_ && durable()) desk_->open().erase(column::wills, storage::will_key(id()));
+    if (std::exchange(will_stored_, false)) {
+        desk_->open().erase(column::wills, storage::will_key(id()));
+        desk_->require(true);
+    }
     will_ = std::move(last_will);
+}
+
+// Kept for every session, stored itself or not: a connection that dies with the server has a will as well [MQTT-3.1.2-8].
+void session::record_will(std::int64_t due_at_ms) {
+    if (!will_ || !desk_->survives_the_process()) return;
+    std::string value;
+    storage::encode_will({.message = will_->message->fields(),
+                          .delay_s = static_cast<std::uint32_t>(will_->delay.count()),
+                          .due_at_ms = due_at_ms},
+                         value);
+    desk_->open().put(column::wills, storage::will_key(id()), value);
+    desk_->require(true);
+    will_stored_ = true;
 }
 
 void session::arrived(shard_desk& desk) {

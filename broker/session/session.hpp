@@ -183,6 +183,7 @@ private:
     void pump_retained(time_point now);
     [[nodiscard]] bool hand_over_retained(const message_ptr& m, const subscription_options& options, time_point now);
     [[nodiscard]] bool ready_for_more() const;
+    [[nodiscard]] bool has_place_for(const entry& e) const;
     [[nodiscard]] bool over_limit() const;
     void drop_oldest(); // as far as they are in memory
     void hand_over(entry e, time_point now);
@@ -200,6 +201,7 @@ private:
     void loaded(const storage::loaded_rows& rows, time_point now);
     void attach(const attachment& with);
     void detach();                                            // what came from queues goes back to them
+    void record_will(std::int64_t due_at_ms); // epoch; 0: while connected
     void put_away(); // detached: what is stored leaves memory
     void arrived(shard_desk& desk);                           // moved here: tickets are this shard's from now on
     void restore_handle(message_id id, std::uint16_t handle, bool was_released); // recovery
@@ -213,6 +215,7 @@ private:
     bool expires_ = true;
     time_point ends_at_ = never; // offline: when the session expires
     std::optional<will> will_;
+    bool will_stored_ = false;
     time_point will_due_ = never; // offline: when the will is published
     std::size_t in_flight_ = 0;   // outstanding on this connection: counts against the window
     subscription_map subscriptions_;

@@ -25,7 +25,10 @@ sessions::claimed shard_sessions::claim(std::string_view client_id, bool clean, 
     for (;;) {
         const auto found =
             table_.find_or_create(client_id, desk_.self(), [this] { return session_id{desk_.next_id()}; });
-        if (found.value == nullptr) return {.refused = true};
+        if (found.value == nullptr) {
+            desk_.count().refuse(limit_kind::sessions);
+            return {.refused = true};
+        }
         slot& s = *found.value;
         if (found.created) {
             auto& made = create(s);
@@ -64,7 +67,10 @@ void shard_sessions::abandon(subscriber& who) {
 
 session* shard_sessions::open_transient(std::string_view label, attachment with, time_point now) {
     auto* s = table_.create_unlisted(label, desk_.self(), session_id{desk_.next_id()});
-    if (s == nullptr) return nullptr;
+    if (s == nullptr) {
+        desk_.count().refuse(limit_kind::sessions);
+        return nullptr;
+    }
     auto& made = create(*s);
     with.expiry = seconds{0};
     with.expires = true;
@@ -88,14 +94,6 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
     s.slot_->durable.store(durable, std::memory_order_relaxed);
     if (durable) {
         record(s, 0);
-        if (s.will_) { // [MQTT-3.1.2-7]
-            std::string value;
-            storage::encode_will({.message = s.will_->message->fields(),
-                                  .delay_s = static_cast<std::uint32_t>(s.will_->delay.count()),
-                                  .due_at_ms = 0},
-                                 value);
-            desk_.open().put(column::wills, storage::will_key(s.id()), value);
-        }
         // Subscriptions made while the session was not durable become so with it.
         if (!was_durable) {
             for (const auto& [filter, options] : s.subscriptions_) {
@@ -158,6 +156,7 @@ void shard_sessions::publish_will_of(session& s, bool may_wait, time_point now) 
     if (s.expires_) delay = std::min(delay, s.expiry_);
     if (may_wait && delay.count() > 0) {
         s.will_due_ = now + delay;
+        s.record_will(epoch_ms(s.will_due_)); // it counts while the server is down
         return;
     }
     auto due = s.will_->message;
@@ -489,12 +488,16 @@ void shard_sessions::schedule(session& s) {
 }
 
 time_point shard_sessions::next_deadline() const {
-    if (!to_read_.empty()) return time_point{};
+    if (!to_read_.empty() || !lost_wills_.empty()) return time_point{};
     return deadlines_.empty() ? never : deadlines_.top().first;
 }
 
 void shard_sessions::on_deadline(time_point now) {
     for (const auto id : std::exchange(to_read_, {})) read_left_behind(id, message_id{0});
+    for (auto& [id, due] : std::exchange(lost_wills_, {})) {
+        desk_.open().erase(column::wills, storage::will_key(id));
+        publish_will_(std::move(due), now);
+    }
     while (!deadlines_.empty() && deadlines_.top().first <= now) {
         const auto id = deadlines_.top().second;
         deadlines_.pop();
@@ -559,6 +562,7 @@ void shard_sessions::restore(const storage::recovered_session& from, time_point 
     if (from.will) {
         // Going down with the server counts as losing the connection.
         s.will_ = will{.message = from.will->message, .delay = seconds{from.will->delay_s}};
+        s.will_stored_ = true;
         s.will_due_ = from.will->due_at_ms == 0 ? now + std::min(s.will_->delay, s.expires_ ? s.expiry_ : s.will_->delay)
                                                 : from_epoch_ms(from.will->due_at_ms);
     }

@@ -174,3 +174,133 @@ TEST_CASE("end() deletes a durable session; its ticket is the deletion's") {
     CHECK(node.shard().route().is_durable(at));
     CHECK(rows(node, storage::column::sessions) == 0);
 }
+
+namespace {
+
+attachment with_will(seconds expiry, seconds delay = seconds{0}) {
+    return {.window = 10,
+            .expiry = expiry,
+            .last_will = will{.message = make_message({.topic = "will", .payload = as_bytes("dead"), .level = qos::at_least_once}),
+                              .delay = delay}};
+}
+
+// A durable subscriber of the will's topic that is away; what it finds when it comes back.
+words wills_seen(test_node& node) {
+    test_receiver watcher;
+    watcher.claim(node, "watcher", 0, {.window = 10, .expiry = seconds{10'000}});
+    auto seen = watcher.take();
+    for (const auto h : watcher.handles) CHECK(watcher.settle(node, h));
+    watcher.leave(node);
+    return seen;
+}
+
+void watch(test_node& node) {
+    test_receiver watcher;
+    watcher.claim(node, "watcher", 0, {.window = 10, .expiry = seconds{10'000}});
+    watcher.subscribe(node, "will");
+    watcher.leave(node);
+}
+
+} // namespace
+
+TEST_CASE("[MQTT-3.1.2-8] the will of a connection that died with the server is published at the start, once") {
+    for (const auto expiry : {seconds{0}, seconds{100}}) {
+        for (const std::size_t shard : {0U, 1U}) {
+            CAPTURE(expiry.count());
+            test_node node{2};
+            watch(node);
+            test_receiver r;
+            r.claim(node, "r", shard, with_will(expiry));
+            CHECK(rows(node, storage::column::wills) == 1);
+            node.crash_and_recover();
+            node.advance(seconds{1});
+            CHECK(wills_seen(node) == words{"dead"});
+            CHECK(rows(node, storage::column::wills) == 0);
+            node.crash_and_recover();
+            node.advance(seconds{1000});
+            CHECK(wills_seen(node).empty());
+        }
+    }
+}
+
+TEST_CASE("a will's delay counts while the server is down; the session's end is not waited beyond") {
+    for (const bool left_before : {false, true}) {
+        CAPTURE(left_before);
+        test_node node;
+        watch(node);
+        test_receiver r;
+        r.claim(node, "r", 0, with_will(seconds{100}, seconds{60}));
+        if (left_before) r.leave(node);
+        node.advance(seconds{50});
+        node.crash_and_recover();
+        node.advance(seconds{left_before ? 9 : 59});
+        CHECK(wills_seen(node).empty());
+        node.advance(seconds{2});
+        CHECK(wills_seen(node) == words{"dead"});
+    }
+}
+
+TEST_CASE("[MQTT-3.14.4-3] a goodbye, or a new connection without will, takes the will off the disk") {
+    for (const auto expiry : {seconds{0}, seconds{100}}) {
+        for (const bool goodbye : {true, false}) {
+            CAPTURE(expiry.count());
+            CAPTURE(goodbye);
+            test_node node;
+            watch(node);
+            test_receiver r;
+            r.claim(node, "r", 0, with_will(expiry, seconds{50}));
+            if (goodbye) {
+                node.shard().sessions().detach(*std::exchange(r.mine, nullptr), false, node.now());
+                node.settle();
+            } else {
+                if (expiry == seconds{0}) continue; // its will is due as it goes
+                test_receiver again;
+                again.claim(node, "r");
+            }
+            CHECK(rows(node, storage::column::wills) == 0);
+            node.crash_and_recover();
+            node.advance(seconds{60});
+            CHECK(wills_seen(node).empty());
+        }
+    }
+}
+
+TEST_CASE("[MQTT-3.1.2-23] the expiry a client says goodbye with is the one that counts, over a crash too") {
+    test_node node;
+    test_receiver r;
+    r.claim(node, "r", 0, {.window = 10, .expiry = seconds{10}});
+    r.mine->set_expiry(seconds{1000}, true);
+    r.leave(node);
+    node.crash_and_recover();
+    node.advance(seconds{500});
+    test_receiver again;
+    again.claim(node, "r");
+    CHECK(again.present);
+    again.mine->set_expiry(seconds{5}, true);
+    again.leave(node);
+    node.advance(seconds{3});
+    node.crash_and_recover();
+    node.advance(seconds{3});
+    test_receiver last;
+    last.claim(node, "r");
+    CHECK_FALSE(last.present);
+}
+
+TEST_CASE("limits.max_subscriptions and max_subscriptions_per_client refuse one more, are counted, and room comes back") {
+    for (const bool of_all : {true, false}) {
+        CAPTURE(of_all);
+        limits bounds;
+        (of_all ? bounds.max_subscriptions : bounds.max_subscriptions_per_client) = 3;
+        test_node node{1, bounds};
+        test_receiver r;
+        r.claim(node, "r");
+        for (const auto* const f : {"a", "b/#", "$share/g/c"}) r.subscribe(node, f);
+        r.subscribe(node, "a"); // the same again is no more
+        const auto more = *topic_filter::parse("d", bounds);
+        CHECK(node.shard().route().subscribe(*r.mine, more, {}, node.now()).refused == refusal::quota_exceeded);
+        const auto which = of_all ? limit_kind::subscriptions : limit_kind::subscriptions_per_client;
+        CHECK(node.shard().route().count().refused[static_cast<std::size_t>(which)] == 1);
+        CHECK(node.shard().route().unsubscribe(*r.mine, *topic_filter::parse("$share/g/c", bounds), node.now()).existed);
+        CHECK(node.shard().route().subscribe(*r.mine, more, {}, node.now()).refused == refusal::none);
+    }
+}
