@@ -58,6 +58,7 @@ struct queue_settlement {
 };
 struct queue_delivery { // to the consumer's shard
     slot* to = nullptr;
+    std::uint32_t joined = 0; // one for an earlier time than the consumer's present one is the queue's again
     entry value{};
 };
 
@@ -66,9 +67,15 @@ struct session_request { // a client came to `to`: hand its session over, or end
     std::string client_id{};
     std::uint16_t to = 0;
     bool clean = false;
+    std::uint64_t claim = 0; // its number
 };
 struct session_gone { // the answer when there is none (any more)
     std::string client_id{};
+    session_id deleted{}; // a stored one that `clean` has deleted just now; zero: none
+};
+struct session_refused { // the answer when a later claim has it
+    std::string client_id{};
+    std::uint64_t claim = 0;
 };
 struct session_arrival {
     slot* which = nullptr;
@@ -88,7 +95,8 @@ struct errand { // cold path: admin reads, shutdown
 };
 
 using mail = std::variant<topic_mail, entry_mail, queue_arrival, queue_join, queue_leave, queue_settlement, queue_delivery,
-                          session_request, session_gone, session_arrival, marker, marker_answer, storage::completion,
+                          session_request, session_gone, session_refused, session_arrival, marker, marker_answer,
+                          storage::completion,
                           errand>;
 
 } // namespace broker

@@ -180,7 +180,7 @@ void shard_router::choose_member(const share_match& f, const message& m, stored_
 // One copy per session however many of its filters match: at the highest QoS, with all identifiers [MQTT-3.3.4-2, MQTT-3.3.4-4].
 void shard_router::merge_overlapping() {
     std::ranges::sort(matched_.found, [](const trie_match& a, const trie_match& b) {
-        if (a.to != b.to) return std::less<>{}(a.to, b.to);
+        if (a.to != b.to) return a.to->id < b.to->id; // not by address: a run can be repeated
         return a.options.maximum_qos > b.options.maximum_qos;
     });
 }
@@ -348,7 +348,8 @@ router::subscribed shard_router::subscribe(session& s, const topic_filter& filte
                                         .who = {.who = s.slot_,
                                                 .identifier = options.identifier,
                                                 .maximum_qos = options.maximum_qos,
-                                                .credit_max = s.window_}});
+                                                .credit_max = s.window_,
+                                                .joined = s.join(*q)}});
     } else {
         (void)trie_.insert(filter, *s.slot_, options);
         if (filter.is_shared() && !existed) s.join_group();
@@ -375,7 +376,10 @@ router::unsubscribed shard_router::unsubscribe(session& s, const topic_filter& f
     s.forget_retained(filter.text());
     if (filter.what() == topic_filter::kind::queue) {
         auto* const q = queues_.find(filter.queue());
-        if (q != nullptr) desk_.send(q->owner, queue_leave{.queue = q, .who = s.slot_});
+        if (q != nullptr) {
+            s.leave(*q);
+            desk_.send(q->owner, queue_leave{.queue = q, .who = s.slot_});
+        }
     } else {
         (void)trie_.erase(filter, *s.slot_);
         if (filter.is_shared()) s.leave_group();

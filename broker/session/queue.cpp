@@ -111,7 +111,7 @@ void queue::dispatch(time_point now) {
         ++c->unacknowledged;
         const auto id = e.message->id();
         unacknowledged_.insert_or_assign(id, held{std::move(e), c->who});
-        desk_->send(c->who->holder.load(std::memory_order_acquire), queue_delivery{.to = c->who, .value = std::move(out)});
+        desk_->send(c->who->holder.load(std::memory_order_acquire), queue_delivery{.to = c->who, .joined = c->joined, .value = std::move(out)});
     }
     if (backlog_.wants_load() && next_consumer() != nullptr) desk_->load(backlog_.start_load(slot_->id));
 }

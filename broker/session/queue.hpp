@@ -38,6 +38,7 @@ public:
         std::uint32_t identifier = 0; // MQTT 5 subscription identifier
         qos maximum_qos{};
         std::uint16_t credit_max = 1; // unacknowledged messages at once
+        std::uint32_t joined = 0;     // which time it joined: deliveries bear it
         std::size_t unacknowledged = 0;
     };
 

@@ -234,7 +234,12 @@ void session::pump(time_point now) {
     // received only the release [MQTT-4.3.3-6]. Expiry has no say in what was sent [MQTT-4.3.3-7], nor has the end of the
     // subscription [MQTT-3.10.4-3], and a shared one leaves it here [MQTT-4.8.2-4].
     if (in_flight_ < outstanding_.size()) {
-        for (auto& o : outstanding_) {
+        for (auto it = outstanding_.begin(); it != outstanding_.end(); ++it) {
+            while (it != outstanding_.end() && it->first_time && it->value.message->expired(now)) {
+                it = drop_unsent(it); // while its handle went to the disk [MQTT-3.3.2-5]
+            }
+            if (it == outstanding_.end()) break;
+            auto& o = *it;
             if (o.at != outstanding_entry::phase::resend && !o.release_again) continue;
             if (in_flight_ >= window_ || !subscriber_->has_room()) return;
             // "released" must be on disk before the receiver is told; committed() comes back here.
@@ -263,6 +268,13 @@ void session::pump(time_point now) {
     }
     if (backlog_.wants_load()) desk_->load(backlog_.start_load(id()));
     if (!walks_.empty()) pump_retained(now);
+}
+
+session::window_queue::iterator session::drop_unsent(window_queue::iterator it) {
+    const auto& e = it->value;
+    desk_->open().erase(column::outbound_qos2, storage::outbound_qos2_key(id(), e.message->id()));
+    drop(e, drop_reason::expired);
+    return outstanding_.erase(it);
 }
 
 void session::loaded(const storage::loaded_rows& rows, time_point now) {
@@ -377,6 +389,22 @@ void session::return_to_queue(const entry& e, queue_outcome how) {
     if (e.from == nullptr) return;
     desk_->send(e.from->owner,
                 queue_settlement{.queue = e.from, .who = slot_, .id = e.message->id(), .how = how});
+}
+
+// --- queues ---
+
+std::uint32_t session::join(const queue_slot& q) {
+    if (const auto it = std::ranges::find(joined_, &q, &joined_queue::to); it != joined_.end()) return it->number;
+    joined_.push_back({.to = &q, .number = ++joins_});
+    return joins_;
+}
+
+void session::leave(const queue_slot& q) {
+    std::erase_if(joined_, [&q](const joined_queue& j) { return j.to == &q; });
+}
+
+bool session::is_joined(const queue_slot& q, std::uint32_t number) const {
+    return std::ranges::any_of(joined_, [&](const joined_queue& j) { return j.to == &q && j.number == number; });
 }
 
 // --- QoS 2 inbound ---

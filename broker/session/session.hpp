@@ -194,11 +194,15 @@ private:
     [[nodiscard]] std::uint16_t next_handle();
     using window_queue = boost::container::deque<outstanding_entry>; // allocates nothing while empty
     window_queue::iterator find(std::uint16_t handle);
+    window_queue::iterator drop_unsent(window_queue::iterator it); // the next one
     [[nodiscard]] bool knows(message_id id) const;
 
     void committed(ticket upto, time_point now);              // handles up to this ticket are on disk
     void loaded(const storage::loaded_rows& rows, time_point now);
     void attach(const attachment& with);
+    std::uint32_t join(const queue_slot& q);                  // the number of this time; the same while it is joined
+    void leave(const queue_slot& q);
+    [[nodiscard]] bool is_joined(const queue_slot& q, std::uint32_t number) const;
     void detach();                                            // what came from queues goes back to them
     void put_away(); // detached: what is stored leaves memory
     void arrived(shard_desk& desk);                           // moved here: tickets are this shard's from now on
@@ -214,6 +218,7 @@ private:
     time_point ends_at_ = never; // offline: when the session expires
     std::optional<will> will_;
     time_point will_due_ = never; // offline: when the will is published
+    std::uint64_t claim_ = 0;     // the number of the claim that has it, or had it last
     std::size_t in_flight_ = 0;   // outstanding on this connection: counts against the window
     subscription_map subscriptions_;
     std::vector<retained_walk> walks_; // the first is under way
@@ -228,6 +233,12 @@ private:
     message_id pass_on_before_{};
     std::uint64_t pass_on_number_ = 0;
     bool shown_room_ = false; // slot::room
+    struct joined_queue {
+        const queue_slot* to = nullptr;
+        std::uint32_t number = 0;
+    };
+    std::vector<joined_queue> joined_;
+    std::uint32_t joins_ = 0;
     std::size_t counted_messages_ = 0; // what the gauges hold of this session
     std::size_t counted_bytes_ = 0;
 };

@@ -11,7 +11,8 @@ namespace broker {
 class sessions {
 public:
     struct claimed {
-        session* now = nullptr; // the session; null: it is on its way, the subscriber's on_session() will be called
+        session* now = nullptr; // the session; null: it is on its way, or the end of the one before it is on its way to the
+                                // disk; the subscriber's on_session() will be called
         bool present = false;   // it existed before (never true with `clean`)
         bool refused = false;   // max_sessions reached: nothing will come
     };

@@ -22,21 +22,32 @@ shard_sessions::~shard_sessions() = default;
 
 // The client identifier names the session [MQTT-3.1.3-2]; without one there is a new one [MQTT-3.1.2-6].
 sessions::claimed shard_sessions::claim(std::string_view client_id, bool clean, attachment with, time_point now) {
+    return claim(client_id, clean, std::move(with), 0, now);
+}
+
+sessions::claimed shard_sessions::claim(std::string_view client_id, bool clean, attachment with, std::uint64_t number,
+                                        time_point now) {
+    const auto mine = desk_.self();
     for (;;) {
-        const auto found =
-            table_.find_or_create(client_id, desk_.self(), [this] { return session_id{desk_.next_id()}; });
+        const auto found = table_.find_or_create(client_id, mine, [this] { return session_id{desk_.next_id()}; });
         if (found.value == nullptr) return {.refused = true};
+        if (number == 0) number = found.claim;
         slot& s = *found.value;
         if (found.created) {
             auto& made = create(s);
+            made.claim_ = number;
             attach(made, with, now);
             return {.now = &made, .present = false};
         }
-        const auto mine = desk_.self();
         if (s.owner.load(std::memory_order_acquire) == mine && s.holder.load(std::memory_order_acquire) == mine) {
             auto& known = *s.held;
-            take_over(known, clean, now);
+            const auto deleted = take_over(known, clean, now);
+            if (deleted > desk_.durable_upto()) {
+                wait_for(deleted, client_id, {.who = with.who, .with = with, .clean = clean, .number = number});
+                return {};
+            }
             if (s.held == nullptr) continue; // ended: the client id is free again
+            known.claim_ = number;
             attach(known, with, now);
             return {.now = &known, .present = true};
         }
@@ -45,15 +56,21 @@ sessions::claimed shard_sessions::claim(std::string_view client_id, bool clean, 
         auto* const earlier = it->second.who;
         const auto owner = s.owner.load(std::memory_order_acquire);
         if (first && owner != mine) {
-            desk_.send(owner, session_request{.which = &s, .client_id = s.client_id, .to = mine, .clean = clean});
+            desk_.send(owner, session_request{
+                                  .which = &s, .client_id = s.client_id, .to = mine, .clean = clean, .claim = number});
         }
         auto* const who = with.who;
-        it->second = {.who = who, .with = std::move(with), .clean = clean};
+        it->second = {.who = who, .with = std::move(with), .clean = clean, .number = number};
         if (earlier != nullptr) {
             earlier->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
         }
         return {};
     }
+}
+
+void shard_sessions::wait_for(ticket at, std::string_view client_id, pending_claim pending) {
+    claims_.insert_or_assign(std::string{client_id}, std::move(pending));
+    waiting_claims_.push_back({.at = at, .client_id = std::string{client_id}});
 }
 
 void shard_sessions::abandon(subscriber& who) {
@@ -88,14 +105,7 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
     s.slot_->durable.store(durable, std::memory_order_relaxed);
     if (durable) {
         record(s, 0);
-        if (s.will_) { // [MQTT-3.1.2-7]
-            std::string value;
-            storage::encode_will({.message = s.will_->message->fields(),
-                                  .delay_s = static_cast<std::uint32_t>(s.will_->delay.count()),
-                                  .due_at_ms = 0},
-                                 value);
-            desk_.open().put(column::wills, storage::will_key(s.id()), value);
-        }
+        record_will(s); // [MQTT-3.1.2-7]
         // Subscriptions made while the session was not durable become so with it.
         if (!was_durable) {
             for (const auto& [filter, options] : s.subscriptions_) {
@@ -112,7 +122,7 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
 // Another connection claims the session of this shard.
 // The connection it has is ended [MQTT-3.1.4-3]; clean ends the session as well [MQTT-3.1.2-4, MQTT-3.1.4-4, MQTT-3.2.2-2],
 // else it goes on [MQTT-3.1.2-5].
-void shard_sessions::take_over(session& s, bool clean, time_point now) {
+ticket shard_sessions::take_over(session& s, bool clean, time_point now) {
     const slot& handle = *s.slot_; // outlives the session until the end of the turn
     if (!s.online()) {
         meet_deadlines(s, now); // a client that comes back in the turn they pass does not undo them
@@ -121,8 +131,8 @@ void shard_sessions::take_over(session& s, bool clean, time_point now) {
         leave(s, true, clean ? departure::clean_start : departure::taken_over, now);
         old->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
     }
-    if (handle.held == nullptr) return; // it lived only as long as its connection
-    if (clean) end(s, now);
+    if (handle.held == nullptr) return {}; // it lived only as long as its connection
+    return clean ? end(s, now) : ticket{};
 }
 
 void shard_sessions::detach(session& s, bool publish_will, time_point now) {
@@ -158,6 +168,7 @@ void shard_sessions::publish_will_of(session& s, bool may_wait, time_point now) 
     if (s.expires_) delay = std::min(delay, s.expiry_);
     if (may_wait && delay.count() > 0) {
         s.will_due_ = now + delay;
+        if (s.durable()) record_will(s); // the delay counts while the server is down
         return;
     }
     auto due = s.will_->message;
@@ -201,6 +212,18 @@ ticket shard_sessions::end(session& s, time_point now) {
 }
 
 // --- records ---
+
+// The will of its present or last connection; an earlier one's is gone.
+void shard_sessions::record_will(const session& s) {
+    if (!s.will_) return desk_.open().erase(column::wills, storage::will_key(s.id()));
+    std::string value;
+    storage::encode_will({.message = s.will_->message->fields(),
+                          .delay_s = static_cast<std::uint32_t>(s.will_->delay.count()),
+                          .due_at_ms = s.will_due_ == never ? 0 : epoch_ms(s.will_due_ + milliseconds{1} - nanoseconds{1})},
+                         value);
+    desk_.open().put(column::wills, storage::will_key(s.id()), value);
+    desk_.require(true);
+}
 
 void shard_sessions::record(const session& s, std::int64_t disconnected_at_ms) {
     std::string value;
@@ -284,7 +307,9 @@ void shard_sessions::leave_queues(session& s) {
         const auto name = queue_name(filter);
         if (!name) continue;
         auto* const q = queues_.find(*name);
-        if (q != nullptr) desk_.send(q->owner, queue_leave{.queue = q, .who = s.slot_});
+        if (q == nullptr) continue;
+        s.leave(*q);
+        desk_.send(q->owner, queue_leave{.queue = q, .who = s.slot_});
     }
 }
 
@@ -299,7 +324,8 @@ void shard_sessions::join_queues(session& s) {
                                         .who = {.who = s.slot_,
                                                 .identifier = options.identifier,
                                                 .maximum_qos = options.maximum_qos,
-                                                .credit_max = s.window_}});
+                                                .credit_max = s.window_,
+                                                .joined = s.join(*q)}});
     }
 }
 
@@ -352,8 +378,10 @@ void shard_sessions::deliver_to(slot& to, entry e, time_point now) {
 }
 
 void shard_sessions::on(queue_delivery m, time_point now) {
-    // A consumer leaves its queues before its session moves or ends; then the queue takes this back by itself.
+    // A consumer leaves its queues before its session moves or ends, or another connection takes it over; what was on
+    // its way then is taken back by the queue itself.
     if (m.to->holder.load(std::memory_order_acquire) != desk_.self() || m.to->held == nullptr) return;
+    if (!m.to->held->is_joined(*m.value.from, m.joined)) return;
     m.to->held->take(std::move(m.value), now);
 }
 
@@ -373,6 +401,16 @@ void shard_sessions::forget_loads_later(const session& s) {
 }
 
 void shard_sessions::on_durable(ticket upto, time_point now) {
+    std::vector<std::string> answerable;
+    std::erase_if(waiting_claims_, [&](waiting_claim& w) {
+        if (w.at > upto) return false;
+        answerable.push_back(std::move(w.client_id));
+        return true;
+    });
+    for (const auto& client_id : answerable) {
+        auto node = claims_.extract(client_id);
+        if (!node.empty() && node.mapped().who != nullptr) answer(node.key(), node.mapped(), now);
+    }
     auto& waiters = desk_.waiters();
     std::vector<slot*> ready;
     std::erase_if(waiters, [&](const shard_desk::waiter& w) {
@@ -380,7 +418,7 @@ void shard_sessions::on_durable(ticket upto, time_point now) {
         ready.push_back(w.who);
         return true;
     });
-    std::ranges::sort(ready);
+    std::ranges::sort(ready, {}, [](const slot* s) { return s->id; }); // not by address: a run can be repeated
     ready.erase(std::ranges::unique(ready).begin(), ready.end());
     for (auto* const s : ready) {
         if (s->holder.load(std::memory_order_acquire) == desk_.self() && s->held != nullptr) {
@@ -423,8 +461,17 @@ void shard_sessions::on(session_request m, time_point now) {
         early_requests_[&s].push_back(std::move(m)); // it is on its way here
         return;
     }
-    if (s.held != nullptr) take_over(*s.held, m.clean, now);
-    if (s.held == nullptr) return desk_.send(m.to, session_gone{.client_id = std::move(m.client_id)});
+    ticket deleted;
+    if (s.held != nullptr) {
+        if (m.claim < s.held->claim_) {
+            return desk_.send(m.to, session_refused{.client_id = std::move(m.client_id), .claim = m.claim});
+        }
+        deleted = take_over(*s.held, m.clean, now);
+    }
+    if (s.held == nullptr) {
+        const auto id = deleted == ticket{} ? session_id{} : s.id;
+        return desk_.send(m.to, session_gone{.client_id = std::move(m.client_id), .deleted = id});
+    }
     hand_over(s, m.to, now);
 }
 
@@ -456,8 +503,12 @@ void shard_sessions::on(session_arrival m, time_point now) {
 
     if (auto claim_node = claims_.extract(s.client_id); !claim_node.empty() && claim_node.mapped().who != nullptr) {
         const auto& pending = claim_node.mapped();
-        if (pending.clean) end(*here, now);
-        answer(claim_node.key(), pending, now);
+        const auto deleted = pending.clean ? end(*here, now) : ticket{};
+        if (deleted > desk_.durable_upto()) {
+            wait_for(deleted, claim_node.key(), pending);
+        } else {
+            answer(claim_node.key(), pending, now);
+        }
     } else {
         schedule(*here);
     }
@@ -467,13 +518,27 @@ void shard_sessions::on(session_arrival m, time_point now) {
 }
 
 void shard_sessions::on(session_gone m, time_point now) {
+    if (m.deleted != session_id{} && claims_.contains(m.client_id)) {
+        // The other shard's batch is ahead of this one's next: what is durable here then is durable there.
+        desk_.open().erase(column::sessions, storage::session_key(m.deleted));
+        desk_.require(true);
+        waiting_claims_.push_back({.at = desk_.open_ticket(), .client_id = std::move(m.client_id)});
+        return;
+    }
     auto node = claims_.extract(m.client_id);
     if (!node.empty() && node.mapped().who != nullptr) answer(node.key(), node.mapped(), now);
 }
 
+void shard_sessions::on(session_refused m, time_point now) {
+    auto node = claims_.extract(m.client_id);
+    if (node.empty() || node.mapped().who == nullptr) return;
+    if (node.mapped().number != m.claim) return answer(node.key(), node.mapped(), now); // a later one has replaced it
+    node.mapped().who->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
+}
+
 // The claim is made again, now that nothing stands in its way; it may still find a newer owner.
 void shard_sessions::answer(const std::string& client_id, const pending_claim& pending, time_point now) {
-    const auto again = claim(client_id, pending.clean, pending.with, now);
+    const auto again = claim(client_id, pending.clean, pending.with, pending.number, now);
     if (again.now != nullptr) {
         pending.who->on_session(*again.now, again.present, now);
     } else if (again.refused) {
@@ -561,7 +626,10 @@ void shard_sessions::restore(const storage::recovered_session& from, time_point 
         s.will_ = will{.message = from.will->message, .delay = seconds{from.will->delay_s}};
         s.will_due_ = from.will->due_at_ms == 0 ? now + std::min(s.will_->delay, s.expires_ ? s.expiry_ : s.will_->delay)
                                                 : from_epoch_ms(from.will->due_at_ms);
+        if (from.will->due_at_ms == 0) record_will(s);
     }
+    // It was connected when the server went down: its time runs from now on, whatever becomes of this start.
+    if (from.session.disconnected_at_ms == 0) record(s, std::max<std::int64_t>(epoch_ms(now), 1));
     schedule(s);
 }
 

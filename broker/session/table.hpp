@@ -18,14 +18,15 @@ public:
     struct found {
         slot* value = nullptr; // null: max_sessions reached
         bool created = false;  // it is the caller's: owner and holder are its shard
+        std::uint64_t claim = 0; // later claims have higher numbers
     };
     // `make_id` is asked for only when the client id is new.
     template <class MakeId>
     [[nodiscard]] found find_or_create(std::string_view client_id, std::uint16_t shard, MakeId make_id) {
         const std::lock_guard lock{mutex_};
-        if (const auto it = by_client_id_.find(client_id); it != by_client_id_.end()) return {it->second, false};
+        if (const auto it = by_client_id_.find(client_id); it != by_client_id_.end()) return {it->second, false, ++claims_};
         if (slots_.size() >= sessions_max_) return {};
-        return {&add(client_id, shard, make_id(), true), true};
+        return {&add(client_id, shard, make_id(), true), true, ++claims_};
     }
 
     // A slot nobody finds by client id. Null: max_sessions reached.
@@ -79,6 +80,7 @@ private:
 
     mutable std::mutex mutex_;
     std::size_t sessions_max_;
+    std::uint64_t claims_ = 0;
     std::unordered_map<std::string_view, slot*> by_client_id_; // keys live in the slots
     std::unordered_map<slot*, std::unique_ptr<slot>> slots_;
 };

@@ -47,6 +47,7 @@ bool shard_core::receive(mail m, time_point now) {
                    [&](queue_delivery& d) { sessions_.on(std::move(d), now); },
                    [&](session_request& r) { sessions_.on(std::move(r), now); },
                    [&](session_gone& g) { sessions_.on(std::move(g), now); },
+                   [&](session_refused& r) { sessions_.on(std::move(r), now); },
                    [&](session_arrival& a) { sessions_.on(std::move(a), now); },
                    [&](marker& k) { desk_.send(k.from, marker_answer{.token = k.token}); },
                    [&](marker_answer& a) { sessions_.on(a, now); },

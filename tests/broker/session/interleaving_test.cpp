@@ -136,3 +136,148 @@ TEST_CASE("who comes back in the turn a will is due does not cancel it, in the t
     node.comes_back(late, {.expiry = seconds{100}});
     CHECK_FALSE(late.present);
 }
+
+TEST_CASE("[MQTT-3.1.4-3] a request of a client that has given up does not take the session from who came after it") {
+    stepwise_node node{3};
+    test_receiver r;
+    r.claim(node, "r", 0);
+    r.subscribe(node, "t");
+    r.leave(node);
+    // From shard 1 with a clean start: the request is slow, the client leaves.
+    test_receiver early;
+    CHECK(node.shard(1).sessions().claim("r", true, {.who = &early}, node.now()).now == nullptr);
+    node.shard(1).sessions().abandon(early);
+    // From shard 2, later, and answered first.
+    test_receiver late;
+    CHECK(node.shard(2).sessions().claim("r", false, {.who = &late, .expiry = seconds{100}}, node.now()).now == nullptr);
+    node.end_turn(2);
+    while (late.mine == nullptr) {
+        for (std::size_t i = 0; i != 3; ++i) {
+            while (node.mail_for(i) != 0) node.deliver_one(i, 0);
+            if (i != 1) node.end_turn(i);
+        }
+        node.end_turn(1); // answers the marker; its request leaves with it
+    }
+    node.settle();
+    CHECK(late.present);
+    CHECK(late.evicted.empty());
+    late.mine->resume(node.now());
+    publish(node, "t", "kept");
+    CHECK(late.take() == words{"kept"});
+}
+
+TEST_CASE("[MQTT-3.1.2-4] a clean start is answered when the session before it has left the disk") {
+    for (const std::size_t shard : {0U, 1U}) { // the session's own, and another
+        stepwise_node node{2};
+        test_receiver r;
+        r.claim(node, "r", 0);
+        r.subscribe(node, "t");
+        r.leave(node);
+        test_receiver clean;
+        CHECK(node.shard(shard).sessions().claim("r", true, {.who = &clean}, node.now()).now == nullptr);
+        for (int rounds = 0; rounds != 4; ++rounds) {
+            for (std::size_t i = 0; i != 2; ++i) {
+                while (node.mail_for(i) != 0) node.deliver_one(i, 0);
+                node.end_turn(i);
+            }
+        }
+        CHECK(clean.mine == nullptr);
+        node.settle();
+        CHECK(clean.mine != nullptr);
+        CHECK_FALSE(clean.present);
+        CHECK(rows(node, storage::column::sessions) == 0);
+    }
+}
+
+TEST_CASE("a queue's message that was on its way when its consumer was taken over goes to one consumer") {
+    stepwise_node node{2};
+    test_receiver r;
+    r.claim(node, "r", 0);
+    r.subscribe(node, "$queue/q");
+    publish(node, "$queue/q", "job", qos::at_least_once);
+    CHECK(r.take() == words{"job"});
+    r.leave(node);
+    r.mine = nullptr;
+    test_receiver second;
+    node.comes_back(second, {.expiry = seconds{100}});
+    node.settle();
+    REQUIRE(second.take() == words{"job*"});
+    second.settle(node, second.handles.back());
+    // Given out to `second`, and under way.
+    (void)node.shard(0).route().publish(
+        make_message({.topic = "$queue/q", .payload = as_bytes("next"), .level = qos::at_least_once}), node.now());
+    const auto q = node.shared().queues.find("q")->owner;
+    node.end_turn(0);
+    if (q != 0) {
+        while (node.mail_for(q) != 0) node.deliver_one(q, 0);
+        node.end_turn(q);
+    }
+    test_receiver third;
+    node.comes_back(third, {.expiry = seconds{100}});
+    node.settle();
+    CHECK(third.take().size() == 1);
+    CHECK(third.mine->outstanding() == 1);
+}
+
+TEST_CASE("[MQTT-3.3.2-5] a QoS 2 message that expires while its handle goes to the disk is not sent") {
+    stepwise_node node{1};
+    test_receiver r;
+    r.claim(node, "r");
+    r.subscribe(node, "t");
+    (void)node.shard(0).route().publish(make_message({.topic = "t",
+                                                      .payload = as_bytes("short"),
+                                                      .level = qos::exactly_once,
+                                                      .expires_at = node.now() + seconds{1}}),
+                                        node.now());
+    node.end_turn(0);
+    node.advance(seconds{2});
+    node.settle();
+    CHECK(r.take().empty());
+    CHECK(r.mine->outstanding() == 0);
+    CHECK(rows(node, storage::column::entries) == 0);
+    CHECK(rows(node, storage::column::outbound_qos2) == 0);
+}
+
+TEST_CASE("[MQTT-3.1.2-23] a session's time runs from the first start after a crash, not from the last") {
+    test_node node;
+    test_receiver r;
+    r.claim(node, "r", 0, {.expiry = seconds{100}});
+    for (int starts = 0; starts != 3; ++starts) {
+        node.crash_and_recover();
+        node.advance(seconds{40});
+    }
+    test_receiver again;
+    again.claim(node, "r");
+    CHECK_FALSE(again.present);
+}
+
+TEST_CASE("[MQTT-3.1.3-9] a will that a reconnect cancelled does not come after a crash; a delay counts over restarts") {
+    test_node node;
+    test_receiver watcher;
+    watcher.claim(node, "watcher");
+    watcher.subscribe(node, "w");
+    const attachment with{
+        .expiry = seconds{100},
+        .last_will = will{.message = make_message({.topic = "w", .payload = as_bytes("will"), .level = qos::at_least_once}),
+                          .delay = seconds{5}}};
+    test_receiver r;
+    r.claim(node, "r", 0, with);
+    r.leave(node);
+    node.advance(seconds{2});
+    r.claim(node, "r", 0, {.expiry = seconds{100}}); // in time, and without a will of its own
+    node.crash_and_recover();
+    node.advance(seconds{20});
+    test_receiver second;
+    second.claim(node, "watcher");
+    CHECK(second.take().empty());
+    test_receiver again;
+    again.claim(node, "r", 0, with);
+    again.leave(node);
+    for (int starts = 0; starts != 3; ++starts) {
+        node.advance(seconds{2});
+        node.crash_and_recover();
+    }
+    test_receiver third;
+    third.claim(node, "watcher");
+    CHECK(third.take() == words{"will"});
+}
