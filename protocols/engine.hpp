@@ -19,6 +19,11 @@
 
 namespace broker {
 
+namespace mqtt {
+class authenticator;
+}
+class admission;
+
 // What an engine works with. All references outlive it.
 struct engine_context {
     router& route;
@@ -28,6 +33,8 @@ struct engine_context {
     wire_cache& wire;                           // this shard's
     std::function<std::string()> new_client_id; // for clients that leave it to the server; never repeats
     bool dotted = false;                        // the listener's STOMP destinations separate levels by '.'
+    mqtt::authenticator* authenticate = nullptr; // enhanced authentication (MQTT 5 §4.12); null: not offered
+    admission* admit = nullptr;                  // null: everybody
 };
 
 // For listings and logs.
@@ -40,6 +47,14 @@ struct client_info {
     std::size_t subscriptions = 0;
     std::size_t inflight = 0; // deliveries not yet acknowledged
     std::size_t waiting = 0;  // deliveries not yet sent
+};
+
+// Who may come in: asked when a client has said who it is, before it gets its session.
+class admission {
+public:
+    virtual ~admission() = default;
+    // Why not: the cause is put in the protocol's words, a server reference sends the client elsewhere. Nothing: welcome.
+    [[nodiscard]] virtual std::optional<close_reason> refuse(const client_info& who) = 0;
 };
 
 class engine {

@@ -298,7 +298,25 @@ void apply_environment(options& o, const char* const* environment) {
     }
 }
 
+namespace {
+
+// Values that the code could not keep to.
+void check_ranges(const limits& b) {
+    const auto within = [](std::string_view key, std::uint64_t value, std::uint64_t least, std::uint64_t most) {
+        if (value >= least && value <= most) return;
+        throw config_error{fmt::format("{}: is {}; must be {} to {}", key, value, least, most)};
+    };
+    within("limits.max_topic_levels", b.max_topic_levels, 1, topic_levels_max);
+    within("limits.max_topic_bytes", b.max_topic_bytes, 1, 0xFFFF);                  // [MQTT-4.7.3-3]
+    within("limits.max_message", b.max_message_bytes, 1024, 256 * 1024 * 1024);      // MQTT 5 §2.1.4
+    within("mqtt.receive_maximum", b.mqtt_receive_maximum, 1, 0xFFFF);               // MQTT 5 §3.2.2.3.3
+    within("mqtt.max_keep_alive", static_cast<std::uint64_t>(b.mqtt_max_keep_alive.count()), 0, 0xFFFF); // §3.2.2.3.14
+}
+
+} // namespace
+
 void validate(const options& o) {
+    check_ranges(o.bounds);
     if (o.listeners.empty()) throw config_error{"no listener: write a [[listener]] section or --listen ws://127.0.0.1:8083"};
     for (std::size_t i = 0; i != o.listeners.size(); ++i) {
         const auto& a = o.listeners[i];

@@ -21,6 +21,8 @@ std::string_view token(close_cause cause) {
     case close_cause::kicked: return "kicked";
     case close_cause::rate_limited: return "rate_limited";
     case close_cause::slow_consumer: return "slow_consumer";
+    case close_cause::use_another_server: return "use_another_server";
+    case close_cause::server_moved: return "server_moved";
     }
     return "internal";
 }

@@ -2,6 +2,7 @@
 // codes and STOMP ERROR codes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -26,11 +27,15 @@ enum class close_cause : std::uint8_t {
     kicked,
     rate_limited,
     slow_consumer, // the peer did not take what it was sent
+    use_another_server, // for now
+    server_moved,       // for good
 };
+inline constexpr std::size_t close_causes = 19;
 
 struct close_reason {
     close_cause cause = close_cause::normal;
-    std::string detail{}; // one line for the log: which rule, which limit; may be empty
+    std::string detail{}; // one line for log and client: which rule, which limit; may be empty
+    std::string server_reference{}; // where to go instead, for clients that can be told (MQTT 5 §4.11); may be empty
 };
 
 // The reason token of the interface ("taken_over"), also the `reason` label of metrics.

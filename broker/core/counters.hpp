@@ -1,6 +1,8 @@
 // counters: one shard's plain numbers. Only its shard writes them; a reader asks the shard for a copy and sums.
 #pragma once
 
+#include "core/close_reason.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -23,8 +25,8 @@ struct counters {
     std::array<count, protocol_kinds> packets_received{};  // MQTT control packets, STOMP frames
     std::array<count, protocol_kinds> packets_sent{};
     count sockets_opened = 0; // accepted, whatever came of it
-    std::array<std::array<count, 17>, protocol_kinds> connections_closed{}; // by close_cause
-    std::array<count, 17> connect_rejected{};                               // by close_cause
+    std::array<std::array<count, close_causes>, protocol_kinds> connections_closed{}; // by close_cause
+    std::array<count, close_causes> connect_rejected{};                               // by close_cause
     count ws_handshake_failed = 0;
     std::array<std::array<count, 3>, protocol_kinds> messages_received{}; // by QoS
     std::array<std::array<count, 3>, protocol_kinds> messages_sent{};

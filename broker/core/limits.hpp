@@ -9,6 +9,9 @@
 
 namespace broker {
 
+// The most that limits.max_topic_levels may be: trees of topics are walked level by level on the stack.
+inline constexpr std::size_t topic_levels_max = 1024;
+
 struct limits {
     // Before a client is known
     std::size_t handshake_bytes_max = 16 * 1024;
@@ -30,7 +33,8 @@ struct limits {
     std::size_t max_client_id_bytes = 1024;
     std::uint16_t mqtt_receive_maximum = 1024;      // unacknowledged QoS > 0 publications we accept from a client
     std::uint16_t mqtt_max_inflight = 256;          // unacknowledged QoS > 0 deliveries we have towards a client
-    std::uint16_t mqtt_topic_alias_maximum = 64;
+    std::uint16_t mqtt_topic_alias_maximum = 64;          // a client may use towards us
+    std::uint16_t mqtt_outbound_topic_alias_maximum = 64; // we use towards a client that allows as many; 0: none
     std::string mqtt_shared_error{"discard"};       // or redeliver: what an error of a shared group's member does
     seconds mqtt_max_keep_alive{0};                 // 0: the client's wish stands
     seconds max_session_expiry{0};                  // 0: no bound
@@ -62,6 +66,9 @@ struct limits {
     std::size_t retained_bytes_max = 1024ULL * 1024 * 1024;
     std::size_t mailbox_items_max = 65'536;          // between two shards; beyond it publishers are not read
     std::size_t store_pending_bytes_max = 64 * 1024 * 1024; // beyond it publishers are not read
+
+    // Not a bound, but told to clients beside them: a prefix for response topics, the client id follows; empty: none.
+    std::string mqtt_response_information = "response/";
 };
 
 } // namespace broker

@@ -256,7 +256,8 @@ void session::pump(time_point now) {
     }
     while (in_flight_ < window_ && backlog_.head_ready() && subscriber_->has_room()) {
         auto e = backlog_.pop_front();
-        if (!e.message->expired(now)) {
+        // What was sent before a restart does not expire any more [MQTT-4.3.3-7].
+        if (!e.message->expired(now) || stored_handles_.contains(e.message->id())) {
             hand_over(std::move(e), now);
         } else if (e.from != nullptr) {
             desk_->count().drop(drop_reason::expired);
@@ -377,6 +378,9 @@ void session::drop(const entry& e, drop_reason why) {
     if (e.from != nullptr) return return_to_queue(e, queue_outcome::returned);
     backlog_.settled(e.message->id());
     erase_stored(e);
+    if (stored_handles_.erase(e.message->id()) != 0) {
+        desk_->open().erase(column::outbound_qos2, storage::outbound_qos2_key(id(), e.message->id()));
+    }
 }
 
 void session::erase_stored(const entry& e) {
@@ -591,6 +595,7 @@ void session::arrived(shard_desk& desk) {
 }
 
 void session::restore_handle(message_id message, std::uint16_t handle, bool was_released) {
+    last_handle_ = std::max(last_handle_, handle); // identifiers go on counting behind those in use
     if (!was_released) {
         stored_handles_.emplace(message, std::pair{handle, false});
         return;

@@ -38,6 +38,9 @@ public:
 
     // A claim not yet answered is given up.
     virtual void abandon(subscriber& who) = 0;
+
+    // Does any shard have a session of this client id?
+    [[nodiscard]] virtual bool known(std::string_view client_id) const = 0;
 };
 
 } // namespace broker

@@ -163,7 +163,7 @@ void shard_sessions::leave(session& s, bool publish_will, departure how, time_po
 
 void shard_sessions::publish_will_of(session& s, bool may_wait, time_point now) {
     if (!s.will_) return; // [MQTT3-3.1.2-12]
-    // The will waits for its delay or the session's end, whichever is first [MQTT-3.1.3-9].
+    // The will waits for its delay or the session's end, whichever is first [MQTT-3.1.2-8, MQTT-3.1.3-9].
     auto delay = s.will_->delay;
     if (s.expires_) delay = std::min(delay, s.expiry_);
     if (may_wait && delay.count() > 0) {
@@ -171,7 +171,12 @@ void shard_sessions::publish_will_of(session& s, bool may_wait, time_point now) 
         if (s.durable()) record_will(s); // the delay counts while the server is down
         return;
     }
-    auto due = s.will_->message;
+    // Its lifetime begins when it is published (§3.1.3.2.4).
+    auto fields = s.will_->message->fields();
+    if (fields.expires_at != never) fields.expires_at = now + (fields.expires_at - fields.received_at);
+    fields.received_at = now;
+    fields.publisher = s.id();
+    auto due = make_message(fields);
     s.set_will(std::nullopt); // [MQTT-3.1.2-10]
     s.will_due_ = never;
     publish_will_(std::move(due), now);

@@ -40,6 +40,7 @@ public:
     void detach(session& s, bool publish_will, time_point now) override;
     ticket end(session& s, time_point now) override;
     void abandon(subscriber& who) override;
+    [[nodiscard]] bool known(std::string_view client_id) const override { return table_.find(client_id) != nullptr; }
 
     // --- the shard's side ---
     // The server is stopping: members of shared groups go one after the other, and none passes its messages on to the next.

@@ -41,10 +41,11 @@ std::size_t engine::process(byte_view bytes, time_point now) {
         }
         if (!*header) break;
         const auto& h = **header;
-        // Decided before the packet is buffered.
-        const auto size_max =
-            phase_ == phase::waiting ? with_.bounds.connect_bytes_max : with_.bounds.max_message_bytes;
+        // Decided before the packet is buffered. [MQTT-3.2.2-15]
+        const bool accepted = phase_ == phase::connected;
+        const auto size_max = accepted ? with_.bounds.max_message_bytes : with_.bounds.connect_bytes_max;
         if (h.packet_size() > size_max) {
+            if (phase_ == phase::waiting && h.type == packet_type::connect) level_ = level_to_answer(bytes.subspan(used + h.header_size));
             fail_with(reason_code::packet_too_large, "packet larger than the limit");
             break;
         }
@@ -77,12 +78,15 @@ void engine::dispatch(const fixed_header& h, byte_view body, time_point now) {
         if (decoded && decoded->level == protocol_level::v5 && !h.minimal) {
             decoded = fail(decode_error{.what = "[MQTT-1.5.5-1] remaining length is not in its shortest form"});
         }
-        if (decoded) return on_connect(*decoded, now);
+        if (decoded) return on_connect(*decoded, body, now);
         const auto& e = decoded.error();
         level_ = level_to_answer(body);
         // Version 5 is told what is wrong [MQTT-3.1.4-1]; 3.x only that its level is unknown [MQTT3-3.1.2-2].
         if (v5() || e.reason == reason_code::unsupported_protocol_version) return refuse_connect(0x01, e.reason, e.what);
         return fail_with(e.reason, e.what);
+    }
+    if (phase_ == phase::authenticating && h.type != packet_type::auth && h.type != packet_type::disconnect) {
+        return fail_with(reason_code::protocol_error, "[MQTT-3.1.2-30] only AUTH and DISCONNECT before CONNACK");
     }
     switch (h.type) {
     case packet_type::publish: return handle(decode_publish(in, h.flags, level_), &engine::on_publish);
@@ -95,11 +99,13 @@ void engine::dispatch(const fixed_header& h, byte_view body, time_point now) {
     case packet_type::disconnect: return handle(decode_disconnect(in, level_), &engine::on_disconnect);
     case packet_type::pingreq:
         if (!body.empty()) return fail_with(reason_code::malformed_packet, "§3.12: PINGREQ has no payload");
-        return with_.out.append(pingresp()); // [MQTT-3.12.4-1]
+        return send(as_text(pingresp())); // [MQTT-3.12.4-1]
     case packet_type::connect:
         return fail_with(reason_code::protocol_error, "[MQTT-3.1.0-2] a second CONNECT");
     case packet_type::auth:
-        return fail_with(reason_code::protocol_error, "§4.12: no authentication method was agreed on");
+        if (!v5()) return fail_with(reason_code::protocol_error, "[MQTT3-2.2.1] a packet of version 5");
+        if (!enhanced_) return fail_with(reason_code::protocol_error, "[MQTT-4.12.0-7] no authentication method was agreed on");
+        return handle(decode_auth(in), &engine::on_auth);
     case packet_type::connack:
     case packet_type::suback:
     case packet_type::unsuback:
@@ -111,17 +117,35 @@ void engine::dispatch(const fixed_header& h, byte_view body, time_point now) {
 
 // --- acknowledgements ---
 
-void engine::send_when_durable(ticket at, std::string bytes) {
-    if (held_.empty() && with_.route.is_durable(at)) return with_.out.append(as_bytes(bytes));
-    // Order is kept: what is durable earlier waits for what was held before [MQTT-4.6.0-2..4].
+void engine::send(std::string_view packet) {
+    if (packet.size() <= packet_size_max_) with_.out.append(as_bytes(packet));
+}
+
+void engine::sent(bool frees) {
+    // Never below zero: what an earlier connection began may end on this one [§4.9].
+    if (frees && exchanges_ != 0) --exchanges_;
+}
+
+void engine::send_when_durable(ticket at, std::string bytes, bool frees) {
+    if (held_.empty() && with_.route.is_durable(at)) {
+        send(bytes);
+        return sent(frees);
+    }
+    // Order is kept: what is durable earlier waits for what was held before [MQTT-4.6.0-2, MQTT-4.6.0-3, MQTT-4.6.0-4].
     if (!held_.empty()) at = std::max(at, held_.back().at);
-    held_.push_back({at, std::move(bytes)});
+    held_.push_back({at, std::move(bytes), frees});
+}
+
+wording engine::told(std::string_view why) const {
+    if (!problem_information_) why = {};
+    return {.reason_string = why, .size_max = packet_size_max_};
 }
 
 void engine::on_durable(ticket upto, time_point) {
     if (closing_) return;
     while (!held_.empty() && held_.front().at <= upto) {
-        with_.out.append(as_bytes(held_.front().bytes));
+        send(held_.front().bytes);
+        sent(held_.front().frees);
         held_.pop_front();
     }
 }
@@ -132,7 +156,14 @@ void engine::deliver(const delivery& d, time_point now) {
     auto& count = with_.route.count();
     if (closing_) return;
     if (d.level == qos::at_most_once && with_.out.over_limit()) return count.drop(drop_reason::queue_full);
-    const auto size = append_publish(with_.out, d, level_, packet_size_max_, now);
+    sent_topic_aliases::choice alias;
+    if (sent_aliases_) alias = sent_aliases_->choose(d.message->topic());
+    const auto size = append_publish(with_.out, d,
+                                     {.level = level_,
+                                      .size_max = packet_size_max_,
+                                      .topic_alias = alias.alias,
+                                      .topic_known = alias.known},
+                                     now);
     if (size == 0) { // as if it had been delivered [MQTT-3.1.2-25]
         count.drop(drop_reason::too_big);
         if (d.handle != 0) {
@@ -141,13 +172,14 @@ void engine::deliver(const delivery& d, time_point now) {
         }
         return;
     }
+    if (alias.alias != 0 && !alias.known) sent_aliases_->set(alias.alias, d.message->topic());
     constexpr auto mine = static_cast<std::size_t>(protocol_kind::mqtt);
     ++count.messages_sent[mine][static_cast<std::size_t>(d.level)];
     count.message_bytes_sent[mine] += d.message->payload().size();
 }
 
 void engine::release(std::uint16_t handle, time_point) {
-    if (!closing_) with_.out.append(as_bytes(encode_ack(packet_type::pubrel, packet_id{handle}, reason_code::success, level_)));
+    if (!closing_) send(encode_ack(packet_type::pubrel, packet_id{handle}, reason_code::success, level_));
 }
 
 void engine::settle_deferred(time_point now) {
@@ -167,7 +199,7 @@ void engine::on_writable(time_point now) {
 
 time_point engine::next_deadline() const {
     if (closing_) return never;
-    if (phase_ == phase::waiting) return opened_at_ + with_.bounds.connect_timeout;
+    if (phase_ == phase::waiting || phase_ == phase::authenticating) return opened_at_ + with_.bounds.connect_timeout;
     if (keep_alive_s_ == 0) return never;
     return last_packet_ + milliseconds{keep_alive_s_ * 1500}; // [MQTT-3.1.2-22]
 }
@@ -175,26 +207,39 @@ time_point engine::next_deadline() const {
 void engine::on_deadline(time_point now) {
     if (closing_ || next_deadline() > now) return;
     close({.cause = close_cause::keepalive,
-           .detail = phase_ == phase::waiting ? "no CONNECT in time" : "nothing received for 1.5 times the keep alive"},
+           .detail = phase_ == phase::waiting          ? "no CONNECT in time"
+                     : phase_ == phase::authenticating ? "not authenticated in time"
+                                                       : "nothing received for 1.5 times the keep alive"},
           now);
 }
 
 // --- endings ---
 
-void engine::fail_with(reason_code reason, std::string_view why) {
+// The reason reaches the client in the packet that is due: CONNACK while CONNECT is unanswered [MQTT-3.14.0-1], DISCONNECT
+// after; earlier versions have no such word. Then the connection closes [MQTT-4.13.2-1, MQTT-3.14.4-2], and nothing else
+// is sent [MQTT-3.14.4-1]. Every malformed packet and protocol error comes here [MQTT-4.13.1-1].
+void engine::end_with(reason_code connack_code, reason_code disconnect_code, close_reason why) {
     if (closing_) return;
-    if (connack_sent_ && v5()) with_.out.append(as_bytes(encode_disconnect(reason)));
-    closing_ = close_reason{.cause = cause_of(reason), .detail = std::string{why}};
+    if (connack_sent_) {
+        if (v5()) {
+            send(encode_disconnect(disconnect_code, {.reason_string = why.detail,
+                                                     .server_reference = why.server_reference,
+                                                     .size_max = packet_size_max_}));
+        }
+    } else if (phase_ != phase::waiting || v5()) {
+        return refuse_connect(return_code_of(why.cause), connack_code, why);
+    }
+    closing_ = std::move(why);
     held_.clear();
     with_.out.touch();
 }
 
+void engine::fail_with(reason_code reason, std::string_view why) {
+    end_with(reason, reason, {.cause = cause_of(reason), .detail = std::string{why}});
+}
+
 void engine::close(const close_reason& why, time_point) {
-    if (closing_) return;
-    if (connack_sent_ && v5()) with_.out.append(as_bytes(encode_disconnect(reason_of(why.cause))));
-    closing_ = why;
-    held_.clear();
-    with_.out.touch();
+    end_with(connect_reason_of(why.cause), reason_of(why.cause), why);
 }
 
 void engine::evict(const close_reason& why, time_point now) {
@@ -206,8 +251,9 @@ void engine::on_disconnected(time_point now) {
     if (phase_ == phase::claiming) with_.sessions.abandon(*this);
     if (phase_ == phase::connected) --with_.route.count().clients[static_cast<std::size_t>(protocol_kind::mqtt)];
     if (session_ == nullptr) return;
-    // Every end but the client's own DISCONNECT publishes the will [MQTT-3.1.2-8].
-    with_.sessions.detach(*session_, !clean_end_, now);
+    // Every end but the client's own DISCONNECT publishes the will [MQTT-3.1.2-8]; a connection that was not accepted has
+    // none.
+    with_.sessions.detach(*session_, connack_sent_ && !clean_end_, now);
     session_ = nullptr;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "protocols/engine.hpp"
+#include "protocols/mqtt/authenticator.hpp"
 #include "protocols/mqtt/decode.hpp"
 #include "protocols/mqtt/encode.hpp"
 #include "protocols/mqtt/packet.hpp"
@@ -39,15 +40,30 @@ public:
     void evict(const close_reason& why, time_point now) override;
 
 private:
-    enum class phase : std::uint8_t { waiting, claiming, connected };
+    // waiting for CONNECT → [authenticating, §4.12] → [claiming: the session is on its way] → connected (CONNACK sent)
+    enum class phase : std::uint8_t { waiting, authenticating, claiming, connected };
     struct held_packet {
         ticket at{};
         std::string bytes{};
+        bool frees = false; // it ends a publication's exchange
+    };
+    // Of a client that named an authentication method.
+    struct enhanced {
+        std::string method{};
+        std::string connect_body{}; // while CONNECT is not answered
+        std::unique_ptr<authentication> exchange{};
+        std::optional<std::string> last_data{}; // goes into CONNACK
+    };
+    struct objection {
+        reason_code reason{};
+        std::string_view why{};
+        drop_reason counted_as{}; // QoS 0 has no other answer
     };
 
     std::size_t process(byte_view bytes, time_point now); // returns how much was consumed
     void dispatch(const fixed_header& h, byte_view body, time_point now);
-    void on_connect(const connect& c, time_point now);
+    void on_connect(const connect& c, byte_view body, time_point now);
+    void on_auth(const auth& a, time_point now);
     void on_publish(const publish& p, time_point now);
     [[nodiscard]] settlement refused() const;
     void on_puback(const ack& a, time_point now);
@@ -59,16 +75,35 @@ private:
     void on_unsubscribe(const unsubscribe& u, time_point now);
     void on_disconnect(const disconnect& d, time_point now);
 
+    // CONNECT, step by step
+    [[nodiscard]] bool admissible(const connect& c); // false: it was refused
+    void take_wishes(const connect& c);
+    void begin_authentication(const connect& c, byte_view body, time_point now);
+    void authenticate(std::optional<byte_view> data, time_point now);
+    void authenticated(time_point now);
+    void claim_session(const connect& c, time_point now);
     void accept(bool present, time_point now);
+    void refuse_connect(std::uint8_t v3_code, reason_code v5_code, const close_reason& why);
     void refuse_connect(std::uint8_t v3_code, reason_code v5_code, std::string_view why);
     [[nodiscard]] std::optional<will> will_of(const connect& c, time_point now);
-    [[nodiscard]] std::optional<std::string_view> topic_of(const publish& p);
-    [[nodiscard]] message_ptr message_of(const publish& p, std::string_view topic, time_point now);
-    void refuse_publish(const publish& p, reason_code reason, std::string_view why);
+    [[nodiscard]] std::uint32_t granted_expiry(std::uint32_t wanted_s) const;
 
-    // In order; after everything held before, and not before its ticket is durable.
-    void send_when_durable(ticket at, std::string bytes);
+    // PUBLISH
+    [[nodiscard]] std::optional<std::string_view> topic_of(const publish& p);
+    [[nodiscard]] std::optional<objection> objection_to(const publish& p, std::string_view topic) const;
+    [[nodiscard]] message_ptr message_of(const publish& p, std::string_view topic, time_point now);
+    void refuse_publish(const publish& p, const objection& why);
+
+    // Everything but deliveries leaves through here. What is over the client's maximum is not sent [MQTT-3.1.2-24].
+    void send(std::string_view packet);
+    // In order; after everything held before, and not before its ticket is durable. `frees`: it ends the exchange of a
+    // publication, whose share of our Receive Maximum is free with it.
+    void send_when_durable(ticket at, std::string bytes, bool frees = false);
+    void sent(bool frees);
     void fail_with(reason_code reason, std::string_view why);
+    void end_with(reason_code connack_code, reason_code disconnect_code, close_reason why);
+    // What an acknowledgement may say about its code [MQTT-3.1.2-29].
+    [[nodiscard]] wording told(std::string_view why) const;
     void settle_deferred(time_point now);
     [[nodiscard]] bool v5() const { return level_ == protocol_level::v5; }
 
@@ -78,16 +113,20 @@ private:
     session* session_ = nullptr;
     std::optional<close_reason> closing_;
     bool clean_end_ = false; // DISCONNECT without asking for the will
-    bool connack_sent_ = false;
+    bool connack_sent_ = false;  // with success
+    bool problem_information_ = true;
+    bool response_information_ = false;
     std::string buffer_;     // an incomplete packet, or what came while claiming
     std::deque<held_packet> held_;
     std::vector<std::uint16_t> too_large_; // deliveries the client cannot take, to be settled after the call
-    std::size_t unreleased_ = 0;           // QoS 1 publications whose PUBACK is held
+    std::size_t exchanges_ = 0;            // QoS 1 and 2 publications of this connection that are not finished [§4.9]
     std::string client_id_;
     std::string assigned_client_id_;
     std::string user_;
     std::string scratch_;
     topic_aliases aliases_;
+    std::unique_ptr<sent_topic_aliases> sent_aliases_; // null: the client allows none
+    std::unique_ptr<enhanced> enhanced_;               // null: no authentication method
     std::uint16_t keep_alive_s_ = 0;
     bool keep_alive_changed_ = false;
     std::optional<std::uint32_t> expiry_changed_;

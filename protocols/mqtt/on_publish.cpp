@@ -8,23 +8,28 @@ namespace broker::mqtt {
 
 // The topic, aliases resolved. Nothing: the connection is being closed.
 std::optional<std::string_view> engine::topic_of(const publish& p) {
-    if (p.with.topic_alias) {
-        const auto alias = *p.with.topic_alias;
-        if (!aliases_.allowed(alias)) {
-            fail_with(reason_code::topic_alias_invalid, "[MQTT-3.3.2-8] topic alias out of range");
-            return std::nullopt;
-        }
-        if (p.topic.empty()) {
-            const auto known = aliases_.find(alias);
-            if (!known) fail_with(reason_code::protocol_error, "§3.3.2.3.4: unknown topic alias");
-            return known;
-        }
-    }
-    if (!is_topic_name(p.topic, with_.bounds)) { // [MQTT-3.3.2-2]
-        fail_with(p.topic.empty() ? reason_code::protocol_error : reason_code::topic_name_invalid, "§4.7: topic name");
+    const auto alias = p.with.topic_alias;
+    if (alias && !aliases_.allowed(*alias)) {
+        fail_with(reason_code::topic_alias_invalid, "[MQTT-3.3.2-8, MQTT-3.3.2-9] topic alias out of range");
         return std::nullopt;
     }
-    if (p.with.topic_alias) aliases_.set(*p.with.topic_alias, p.topic);
+    if (p.topic.empty()) {
+        const auto known = alias ? aliases_.find(*alias) : std::nullopt;
+        // §3.3.2.1, §3.3.2.3.4: without a topic only with an alias this connection has set [MQTT-3.3.2-7]
+        if (!known) fail_with(reason_code::protocol_error, "[MQTT-4.7.3-1] no topic name and no known topic alias");
+        return known;
+    }
+    if (p.topic.find_first_of("+#") != std::string_view::npos) { // [MQTT-3.3.2-2, MQTT-4.7.0-1]
+        fail_with(reason_code::topic_name_invalid, "[MQTT-3.3.2-2] wildcard in a topic name");
+        return std::nullopt;
+    }
+    if (alias) {
+        if (p.topic.size() > with_.bounds.max_topic_bytes) { // not to be kept
+            fail_with(reason_code::topic_name_invalid, "topic name over the limit");
+            return std::nullopt;
+        }
+        aliases_.set(*alias, p.topic);
+    }
     return p.topic;
 }
 
@@ -46,6 +51,24 @@ message_ptr engine::message_of(const publish& p, std::string_view topic, time_po
     return make_message(fields);
 }
 
+// Why the message is not accepted, if so. The connection goes on: version 5 has a code, QoS 0 no answer.
+std::optional<engine::objection> engine::objection_to(const publish& p, std::string_view topic) const {
+    if (!is_topic_name(topic, with_.bounds)) {
+        return objection{reason_code::topic_name_invalid, "topic name over the limits", drop_reason::too_big};
+    }
+    // "$" is the server's (§4.7.2), except queues.
+    if (is_server_topic(topic)) {
+        return objection{reason_code::not_authorized, "topics that begin with $ are the server's", drop_reason::acl};
+    }
+    if (p.with.payload_format_indicator == 1 && !is_utf8(as_text(p.payload))) {
+        return objection{reason_code::payload_format_invalid, "§3.3.2.3.2: payload is not UTF-8", drop_reason::acl};
+    }
+    if (v5() && p.level == qos::at_least_once && session_->remembers(p.id)) { // [MQTT-2.2.1-3]
+        return objection{reason_code::packet_identifier_in_use, "the identifier is that of a QoS 2 message", drop_reason::acl};
+    }
+    return std::nullopt;
+}
+
 void engine::on_publish(const publish& p, time_point now) {
     const auto topic = topic_of(p);
     if (!topic) return;
@@ -54,36 +77,34 @@ void engine::on_publish(const publish& p, time_point now) {
     ++count.messages_received[mine][static_cast<std::size_t>(p.level)];
     count.message_bytes_received[mine] += p.payload.size();
 
-    // "$" is the server's (§4.7.2), except queues.
-    if (is_server_topic(*topic)) {
-        return refuse_publish(p, reason_code::not_authorized, "topics that begin with $ are the server's");
-    }
-    if (p.with.response_topic && !is_topic_name(*p.with.response_topic, with_.bounds)) { // [MQTT-3.3.2-14]
-        return fail_with(reason_code::protocol_error, "[MQTT-3.3.2-14] response topic");
-    }
-    if (p.with.payload_format_indicator == 1 && !is_utf8(as_text(p.payload))) {
-        return refuse_publish(p, reason_code::payload_format_invalid, "§3.3.2.3.2: payload is not UTF-8");
+    if (p.retain && with_.bounds.retained_messages_max == 0 && v5()) { // [MQTT-3.2.2-14]
+        return fail_with(reason_code::retain_not_supported, "retained messages are off");
     }
     if (p.level == qos::exactly_once) {
-        // A repeat before PUBREL is acknowledged again but must not reach subscribers twice [MQTT-4.3.3-10].
+        // Repeated before PUBREL, DUP or not: acknowledged again, but it must not reach subscribers twice [MQTT-4.3.3-10].
         if (const auto earlier = session_->remembered_at(p.id)) {
             return send_when_durable(*earlier, encode_ack(packet_type::pubrec, p.id, reason_code::success, level_));
         }
     }
-    // Clients of version 3 are not told a maximum; the transport stops reading them when the store is behind.
-    if (v5() && p.level != qos::at_most_once && session_->remembered() + held_.size() >= with_.bounds.mqtt_receive_maximum) {
-        return fail_with(reason_code::receive_maximum_exceeded, "[MQTT-3.3.4-7] receive maximum");
+    if (p.level != qos::at_most_once) {
+        // Clients of version 3 are told no maximum; the transport stops reading them when the store is behind.
+        if (v5() && exchanges_ >= with_.bounds.mqtt_receive_maximum) {
+            return fail_with(reason_code::receive_maximum_exceeded, "[MQTT-3.3.4-7] receive maximum");
+        }
+        ++exchanges_;
     }
-    // Route first: an acknowledgement says this broker now owns the message [MQTT-4.3.2-4].
+    if (const auto why = objection_to(p, *topic)) return refuse_publish(p, *why);
+
+    // Route first: an acknowledgement says this broker now owns the message [MQTT-4.3.2-4, MQTT-4.3.3-8, MQTT-4.5.0-1].
     const auto routed = with_.route.publish(message_of(p, *topic, now), now);
     if (routed.refused != refusal::none) {
-        return refuse_publish(p, reason_code::quota_exceeded, "the store or a limit refuses durable messages");
+        return refuse_publish(p, {reason_code::quota_exceeded, "the store or a limit refuses it", drop_reason::storage});
     }
     const auto reason = routed.matched ? reason_code::success : reason_code::no_matching_subscribers;
-    switch (p.level) {
+    switch (p.level) { // [MQTT-3.3.4-1]
     case qos::at_most_once: return;
-    case qos::at_least_once:
-        return send_when_durable(routed.durable_at, encode_ack(packet_type::puback, p.id, reason, level_));
+    case qos::at_least_once: // afterwards the identifier is new again [MQTT-4.3.2-5]
+        return send_when_durable(routed.durable_at, encode_ack(packet_type::puback, p.id, reason, level_), true);
     case qos::exactly_once:
         session_->remember(p.id); // the same batch as the message
         const auto at = std::max(routed.durable_at, session_->remembered_at(p.id).value_or(ticket{}));
@@ -91,15 +112,17 @@ void engine::on_publish(const publish& p, time_point now) {
     }
 }
 
-// Version 5 can say why. Earlier versions know two answers [MQTT3-3.3.5-2]: what a client may not write is acknowledged
-// and discarded, as everywhere; what we failed to take ends the connection, since a PUBACK would be a lie.
-void engine::refuse_publish(const publish& p, reason_code reason, std::string_view why) {
-    const bool forbidden = reason == reason_code::not_authorized;
-    if (!v5() && !forbidden && p.level != qos::at_most_once) return fail_with(reason, why);
-    with_.route.count().drop(forbidden ? drop_reason::acl : drop_reason::storage);
+// Version 5 can say why, and the identifier is free again [MQTT-4.3.3-9]. Earlier versions know two answers [MQTT3-3.3.5-2]:
+// what a client may not write is acknowledged and discarded, as everywhere; what we failed to take ends the connection,
+// since a PUBACK would be a lie.
+void engine::refuse_publish(const publish& p, const objection& why) {
+    const bool forbidden = why.reason == reason_code::not_authorized;
+    if (!v5() && !forbidden && p.level != qos::at_most_once) return fail_with(why.reason, why.why);
+    with_.route.count().drop(why.counted_as);
     if (p.level == qos::at_most_once) return;
     const auto type = p.level == qos::at_least_once ? packet_type::puback : packet_type::pubrec;
-    send_when_durable(ticket{}, encode_ack(type, p.id, v5() ? reason : reason_code::success, level_));
+    const auto reason = v5() ? why.reason : reason_code::success;
+    send_when_durable(ticket{}, encode_ack(type, p.id, reason, level_, told(why.why)), true);
 }
 
 } // namespace broker::mqtt

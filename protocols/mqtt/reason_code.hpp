@@ -55,8 +55,9 @@ enum class reason_code : std::uint8_t {
 
 [[nodiscard]] constexpr bool is_error(reason_code reason) { return static_cast<std::uint8_t>(reason) >= 0x80; }
 
-[[nodiscard]] reason_code reason_of(close_cause cause);         // for DISCONNECT
-[[nodiscard]] reason_code connect_reason_of(close_cause cause); // for CONNACK [MQTT-3.2.2-8]
+[[nodiscard]] reason_code reason_of(close_cause cause);           // for DISCONNECT [MQTT-3.14.2-1]
+[[nodiscard]] reason_code connect_reason_of(close_cause cause);   // for CONNACK [MQTT-3.2.2-8]
+[[nodiscard]] std::uint8_t return_code_of(close_cause cause);     // for CONNACK of 3.x [MQTT3-3.2.2-6]
 [[nodiscard]] close_cause cause_of(reason_code reason);
 
 } // namespace broker::mqtt

@@ -20,6 +20,8 @@ std::uint16_t close_code_of(close_cause cause) {
     case close_cause::taken_over: return 4409;
     case close_cause::kicked: return 4410;
     case close_cause::rate_limited: return 4429;
+    case close_cause::use_another_server:
+    case close_cause::server_moved: return 1001;
     case close_cause::slow_consumer: return 1008; // it broke the policy of taking what it asked for
     }
     return 1011;

@@ -21,7 +21,9 @@ test_client::test_client(test_node& node, std::size_t shard, maker make)
                     .bounds = node.bounds(),
                     .wire = core.wire(),
                     .new_client_id = [&node] { return "auto-" + std::to_string(++node.client_ids_); },
-                    .dotted = node.dotted_},
+                    .dotted = node.dotted_,
+                    .authenticate = node.authenticate,
+                    .admit = node.admit},
                    node.now());
     node.clients_.push_back(this);
 }

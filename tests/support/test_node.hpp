@@ -102,6 +102,10 @@ public:
     [[nodiscard]] commons& shared() { return *commons_; }
     [[nodiscard]] const limits& bounds() const { return bounds_; }
 
+    // What connections made from now on are given (protocols/engine.hpp).
+    mqtt::authenticator* authenticate = nullptr;
+    admission* admit = nullptr;
+
     // Turns until nothing moves any more.
     void settle();
     // One turn of one shard: its mail, its end. True if there was something to do.

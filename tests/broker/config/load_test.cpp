@@ -174,3 +174,20 @@ TEST_CASE("without a file and without --listen: the three loopback listeners") {
     CHECK(o.listeners[2].port == 61613);
     CHECK(o.admin_http == "off");
 }
+
+TEST_CASE("values the code could not keep to are refused with their range") {
+    const auto checked = [](std::string_view text) {
+        return error_of([&] {
+            auto o = parsed(text);
+            o.listeners.push_back({.name = "a"});
+            validate(o);
+        });
+    };
+    CHECK(checked("limits.max_topic_levels = 1024") == "(accepted)");
+    CHECK(checked("limits.max_topic_levels = 1025") == "limits.max_topic_levels: is 1025; must be 1 to 1024");
+    CHECK(checked("limits.max_topic_levels = 0").find("must be 1 to") != std::string::npos);
+    CHECK(checked("limits.max_topic_bytes = \"64KiB\"").find("must be 1 to 65535") != std::string::npos);
+    CHECK(checked("limits.max_message = \"1GiB\"").find("must be 1024 to 268435456") != std::string::npos);
+    CHECK(checked("mqtt.receive_maximum = 0").find("must be 1 to 65535") != std::string::npos);
+    CHECK(checked("mqtt.max_keep_alive = \"19h\"").find("must be 0 to 65535") != std::string::npos);
+}

@@ -29,7 +29,7 @@ TEST_CASE("MQTT 5 §2.1: fixed headers") {
     CHECK_FALSE(header("62 00")->value().remaining != 0);
 }
 
-TEST_CASE("CONNECT: every version; every cut is an error, no flipped byte crashes") {
+TEST_CASE("MQTT-3.1.3-1, CONNECT: every version; every cut is an error, no flipped byte crashes") {
     for (const auto* digits : {"00 06 4d 51 49 73 64 70 03 02 00 3c 00 01 61",
                                "00 04 4d 51 54 54 04 ce 00 3c 00 01 61 00 01 77 00 01 6d 00 01 75 00 01 70",
                                "00 04 4d 51 54 54 05 02 00 3c 08 11 00 00 00 0a 21 00 05 00 01 61"}) {
@@ -145,7 +145,7 @@ TEST_CASE("MQTT-3.3.4-6, MQTT-3.3.2-13, MQTT-3.3.2-14, MQTT-3.3.2-19, MQTT-1.5.7
     CHECK(code(hex("08 00 03 61 2f 23")) == reason_code::protocol_error);         // [MQTT-3.3.2-14]
 }
 
-TEST_CASE("MQTT-1.5.4-1, MQTT-1.5.4-2, MQTT-1.5.4-3: strings are UTF-8 without U+0000 and surrogates; a BOM is kept") {
+TEST_CASE("MQTT-1.5.4-1, MQTT-1.5.4-2, MQTT-1.5.4-3, MQTT-4.7.3-2: strings are UTF-8 without U+0000 and surrogates; a BOM is kept") {
     const auto topic = [](const char* digits) -> std::optional<std::string> {
         auto text = hex(digits);
         std::string bytes{'\0', static_cast<char>(text.size())};

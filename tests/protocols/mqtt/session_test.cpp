@@ -1,0 +1,190 @@
+// Sessions as MQTT clients see them: expiry, takeover, what survives (MQTT 5 §3.1.2.11.2, §4.1, §4.4).
+#include "protocols/mqtt/client.hpp"
+
+using namespace broker;
+using namespace broker::test;
+
+namespace {
+
+constexpr auto kept = "11 00000064"; // session expiry 100 s
+
+bool present(test_node& node, std::string_view id) {
+    client c{node};
+    c.receive(wire(v5(id, kept, "00")));
+    const bool yes = c.sent()[2] == 1;
+    c.exchange("e0: 00 [11 00000000]"); // leaves nothing behind
+    return yes;
+}
+
+} // namespace
+
+TEST_CASE("MQTT-3.1.2-23, MQTT-4.1.0-1, MQTT-4.1.0-2: a session lives for its expiry after the connection, and not longer") {
+    for (const bool restart : {false, true}) {
+        test_node node;
+        client{node, v5("c", kept)}.exchange("82: 0001 [] 't' 01");
+        node.advance(seconds{50});
+        if (restart) node.crash_and_recover();
+        node.advance(seconds{49});
+        CHECK(node.shared().trie.subscriptions() == 1);
+        node.advance(seconds{2});
+        CHECK(node.shared().trie.subscriptions() == 0);
+        CHECK(node.disk().rows(storage::column::sessions) == 0);
+        CHECK_FALSE(present(node, "c"));
+    }
+}
+
+TEST_CASE("session expiry: absent or 0 ends with the connection, 0xFFFFFFFF never") {
+    test_node node;
+    client{node, v5("a")}.exchange("82: 0001 [] 't' 01");
+    client{node, v5("b", "11 00000000")}.exchange("82: 0001 [] 't' 01");
+    CHECK(node.shared().trie.subscriptions() == 0);
+    client{node, v5("c", "11 ffffffff")}.exchange("82: 0001 [] 't' 01");
+    node.advance(seconds{0xFFFF'FFFFLL});
+    node.crash_and_recover();
+    CHECK(present(node, "c"));
+}
+
+TEST_CASE("§3.14.2.2.2: DISCONNECT may change the expiry, on disk as well") {
+    for (const bool restart : {false, true}) {
+        test_node node;
+        client{node, v5("longer", kept)}.exchange("e0: 00 [11 000000c8]");
+        client{node, v5("shorter", kept)}.exchange("e0: 00 [11 0000000a]");
+        client{node, v5("forever", kept)}.exchange("e0: 00 [11 ffffffff]");
+        client{node, v5("ended", kept)}.exchange("e0: 00 [11 00000000]");
+        if (restart) node.crash_and_recover();
+        CHECK(node.disk().rows(storage::column::sessions) == 3);
+        node.advance(seconds{11});
+        CHECK(node.disk().rows(storage::column::sessions) == 2);
+        node.advance(seconds{150});
+        CHECK(present(node, "longer"));
+        CHECK_FALSE(present(node, "shorter"));
+        CHECK(present(node, "forever"));
+        CHECK_FALSE(present(node, "ended"));
+    }
+}
+
+TEST_CASE("§3.14.2.2.2: an expiry of 0 cannot be raised; the connection fails and its will is published") {
+    test_node node;
+    client watcher{node, v311("w")};
+    watcher.exchange("82: 0001 'will' 00");
+    client c{node, "10: 'MQTT' 05 06 003c [] 'c' [] 'will' 'm'"};
+    CHECK_LIKE(c.exchange("e0: 00 [11 00000001]"), "e0 .. 82 *");
+    CHECK(c.closed());
+    c.disconnect();
+    CHECK(watcher.said() == bytes("30: 'will' \"m\""));
+    CHECK(node.disk().rows(storage::column::sessions) == 0);
+}
+
+TEST_CASE("limits.max_session_expiry bounds CONNECT and DISCONNECT of every version") {
+    limits bounds;
+    bounds.max_session_expiry = seconds{10};
+    test_node node{1, bounds};
+    client{node, v5("a", kept)};
+    client{node, v5("b", "11 00000005")}.exchange("e0: 00 [11 ffffffff]");
+    client{node, v311("c", "00")};
+    CHECK(node.shard().sessions().size() == 3);
+    node.advance(seconds{9});
+    CHECK(node.shard().sessions().size() == 3);
+    node.advance(seconds{2});
+    CHECK(node.shard().sessions().size() == 0);
+}
+
+TEST_CASE("MQTT-3.1.2-5: what waits is delivered to a client that comes back without an expiry, and ends with it") {
+    test_node node;
+    client{node, v5("c", kept)}.exchange("82: 0001 [] 't' 01");
+    client pub{node, v311("p")};
+    pub.exchange("32: 't' 0001 31; 32: 't' 0002 32");
+    node.settle();
+    {
+        client c{node, v5("c", "", "00")};
+        CHECK(c.after_connack() == bytes("32: 't' 0001 [] 31; 32: 't' 0002 [] 32"));
+        CHECK(c.exchange("40: 0001").empty());
+        CHECK(node.disk().rows(storage::column::entries) == 1);
+    }
+    CHECK(node.disk().rows(storage::column::entries) == 0);
+    CHECK(node.disk().rows(storage::column::sessions) == 0);
+    CHECK_FALSE(present(node, "c"));
+}
+
+TEST_CASE("a session without an expiry does not outlive a crash of the server") {
+    test_node node;
+    client{node, v5("c", kept)}.exchange("82: 0001 [] 't' 01");
+    client c{node, v5("c", "", "00")};
+    node.crash_and_recover();
+    node.advance(milliseconds{1});
+    CHECK_FALSE(present(node, "c"));
+}
+
+TEST_CASE("MQTT-3.1.4-3: a second connection takes the session over, on this shard and from another") {
+    for (const std::size_t shard : {0U, 1U}) {
+        test_node node{2};
+        client first{node, v5("c", kept, "00"), 0};
+        first.exchange("82: 0001 [] 't' 01");
+        client second{node, shard};
+        CHECK_LIKE(second.exchange(v5("c", kept, "00")), "20 .. 01 00 *");
+        CHECK_LIKE(first.said(), "e0 .. 8e *");
+        CHECK(first.closed_because() == "taken_over");
+        client pub{node, v311("p"), 0};
+        pub.exchange("30: 't' 31");
+        CHECK(second.said() == bytes("30: 't' [] 31"));
+        CHECK(first.said().empty());
+    }
+}
+
+TEST_CASE("MQTT3-3.1.4-2: a 3.1.1 client that is taken over is closed without a word") {
+    test_node node;
+    client first{node, v311("c", "00")};
+    client second{node, v311("c", "00")};
+    CHECK(first.said().empty());
+    CHECK(first.closed_because() == "taken_over");
+}
+
+TEST_CASE("a claim that is replaced before it was answered is refused in CONNACK, never in DISCONNECT [MQTT-3.14.0-1]") {
+    test_node node{2};
+    client owner{node, v5("c", kept, "00"), 0};
+    node.commit_automatically(false);
+    client first{node, 1};
+    first.get().on_bytes(as_bytes(wire(v5("c", kept, "00"))), node.now()); // the session is on its way
+    CHECK(first.get().paused());
+    client second{node, 1};
+    second.get().on_bytes(as_bytes(wire(v5("c", kept, "00"))), node.now());
+    CHECK_LIKE(first.said(), "20 .. 00 80 *");
+    CHECK(first.closed());
+    node.commit_automatically(true);
+    node.settle();
+    CHECK_LIKE(second.said(), "20 .. 01 00 *");
+}
+
+TEST_CASE("MQTT-4.5.0-1, MQTT-4.4.0-1: a persistent session gets what it missed; unacknowledged packets come again with DUP") {
+    test_node node;
+    client{node, v311("b", "00")}.exchange("82: 0001 't' 01");
+    client a{node, v311("a")};
+    a.exchange("32: 't' 000a 68");
+    {
+        client b{node, v311("b", "00")};
+        CHECK(b.after_connack() == bytes("32: 't' 0001 68"));
+    }
+    client b{node, v311("b", "00")};
+    CHECK(b.after_connack() == bytes("3a: 't' 0001 68"));
+    CHECK(b.exchange("40: 0001").empty());
+    CHECK(node.disk().rows(storage::column::entries) == 0);
+}
+
+TEST_CASE("server drain: CONNACK before it was sent, DISCONNECT after") {
+    test_node node{2};
+    client connected{node, v5("a")};
+    connected.get().close({.cause = close_cause::server_drain, .detail = "restart"}, node.now());
+    CHECK(connected.said() == bytes("e0: 8b [1f 'restart']"));
+    client old{node, v311("b")};
+    old.get().close({.cause = close_cause::server_drain}, node.now());
+    CHECK(old.said().empty());
+    client kept_away{node, v5("c", kept, "00"), 0};
+    client claiming{node, 1};
+    claiming.get().on_bytes(as_bytes(wire(v5("c", kept, "00"))), node.now());
+    claiming.get().close({.cause = close_cause::server_drain}, node.now());
+    CHECK(claiming.said() == bytes("20: 00 88 []"));
+    node.settle(); // the session still arrives, and stays
+    CHECK(claiming.said().empty());
+    claiming.disconnect();
+    CHECK(present(node, "c"));
+}
