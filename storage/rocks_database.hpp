@@ -36,7 +36,6 @@ struct rocks_backend::database {
     std::unique_ptr<rocksdb::DB> db;
     std::array<rocksdb::ColumnFamilyHandle*, columns> handles{};
     std::vector<std::string> notes;
-    std::vector<std::string> unverified; // data files
 
     database() = default;
     ~database();

@@ -258,19 +258,15 @@ struct rocks_opening {
         return opened.write({&group, 1}, true);
     }
 
-    // What fits the time is looked at now; the rest by verify_rest().
+    // What fits the time; blocks of the rest are checked when they are read.
     static result<void, storage_error> verify_some(rocks_backend::database& db) {
         std::vector<rocksdb::LiveFileMetaData> files;
         db.db->GetLiveFilesMetaData(&files);
         const auto options = db.db->GetOptions();
         const auto until = std::chrono::steady_clock::now() + db.with.verify_for;
         for (const auto& f : files) {
-            const auto path = f.db_path + f.name;
-            if (std::chrono::steady_clock::now() >= until) {
-                db.unverified.push_back(path);
-            } else if (auto intact = verify_file(options, path); !intact) {
-                return intact;
-            }
+            if (std::chrono::steady_clock::now() >= until) break;
+            if (auto intact = verify_file(options, f.db_path + f.name); !intact) return intact;
         }
         return {};
     }

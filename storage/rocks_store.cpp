@@ -9,13 +9,7 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/table.h>
-#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
-
-#include <cerrno>
-#include <system_error>
-
-#include <sys/statvfs.h>
 
 namespace broker::storage {
 
@@ -200,14 +194,7 @@ result<void, storage_error> rocks_backend::scan(column c, std::string_view prefi
 
 void rocks_backend::recover() { (void)db_->db->Resume(); }
 
-std::optional<backend::room> rocks_backend::room_left() const {
-    struct statvfs fs {};
-    if (::statvfs(db_->dir.c_str(), &fs) != 0) return std::nullopt;
-    return room{.free = static_cast<std::uint64_t>(fs.f_bavail) * fs.f_frsize,
-                .total = static_cast<std::uint64_t>(fs.f_blocks) * fs.f_frsize};
-}
-
-// --- verification, copies, figures ---
+// --- verification ---
 
 result<void, storage_error> verify_file(const rocksdb::Options& with, const std::string& path) {
     rocksdb::SstFileReader file{with};
@@ -216,64 +203,6 @@ result<void, storage_error> verify_file(const rocksdb::Options& with, const std:
     if (s.ok()) return {};
     return fail(storage_error{fmt::format("{}: {}", path, s.ToString()),
                               s.IsCorruption() ? storage_error::kind::damaged : kind_of(s)});
-}
-
-result<void, storage_error> rocks_backend::verify_rest(const std::function<bool()>& stop) const {
-    const auto with = db_->db->GetOptions();
-    for (const auto& path : db_->unverified) {
-        if (stop()) break;
-        if (!db_->env->FileExists(path).ok()) continue; // compacted away meanwhile
-        auto intact = verify_file(with, path);
-        if (!intact && db_->env->FileExists(path).ok()) return intact;
-    }
-    return {};
-}
-
-result<std::size_t, storage_error> rocks_backend::verify() const {
-    std::vector<rocksdb::LiveFileMetaData> files;
-    db_->db->GetLiveFilesMetaData(&files);
-    const auto with = db_->db->GetOptions();
-    std::size_t looked_at = 0;
-    for (const auto& f : files) {
-        const auto path = f.db_path + f.name;
-        auto intact = verify_file(with, path);
-        if (!intact && db_->env->FileExists(path).ok()) return fail(intact.error());
-        ++looked_at;
-    }
-    return looked_at;
-}
-
-result<void, storage_error> rocks_backend::checkpoint(const std::filesystem::path& to) const {
-    rocksdb::Checkpoint* made = nullptr;
-    auto s = rocksdb::Checkpoint::Create(db_->db.get(), &made);
-    const std::unique_ptr<rocksdb::Checkpoint> copy{made};
-    if (s.ok()) s = copy->CreateCheckpoint(to.string(), 0); // 0: memtables are flushed, the copy has no log to replay
-    if (!s.ok()) return fail(storage_error{fmt::format("{}: {}", to.string(), s.ToString()), kind_of(s)});
-    return {};
-}
-
-rocks_backend::facts rocks_backend::look() const {
-    facts f;
-    std::vector<rocksdb::LiveFileMetaData> files;
-    db_->db->GetLiveFilesMetaData(&files);
-    f.data_files = files.size();
-    for (const auto& file : files) f.data_bytes += file.size;
-    rocksdb::VectorLogPtr wals;
-    if (db_->db->GetSortedWalFiles(wals).ok()) {
-        for (const auto& w : wals) f.wal_bytes += w->SizeFileBytes();
-    }
-    const auto of = [this](std::size_t i, const std::string& property) {
-        std::uint64_t value = 0;
-        return db_->db->GetIntProperty(db_->handles[i], property, &value) ? value : 0;
-    };
-    for (std::size_t i = 0; i != columns; ++i) {
-        f.rows[i] = of(i, rocksdb::DB::Properties::kEstimateNumKeys);
-        f.memory_bytes += of(i, rocksdb::DB::Properties::kCurSizeAllMemTables) +
-                          of(i, rocksdb::DB::Properties::kEstimateTableReadersMem);
-        f.compaction_pending_bytes += of(i, rocksdb::DB::Properties::kEstimatePendingCompactionBytes);
-    }
-    f.memory_bytes += of(0, rocksdb::DB::Properties::kBlockCacheUsage);
-    return f;
 }
 
 } // namespace broker::storage

@@ -3,7 +3,6 @@
 
 #include "storage/store.hpp"
 
-#include <array>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -34,28 +33,9 @@ public:
     [[nodiscard]] result<void, storage_error> scan(column c, std::string_view prefix, std::string_view from,
                                                    const row_visitor& visit) const override;
     void recover() override;
-    [[nodiscard]] std::optional<room> room_left() const override;
 
     // What opening found worth saying, one line each.
     [[nodiscard]] const std::vector<std::string>& notes() const;
-
-    // The checksums of the data files open() had no time for, oldest first, until `stop` says so; error: one is damaged.
-    [[nodiscard]] result<void, storage_error> verify_rest(const std::function<bool()>& stop) const;
-    // Every data file.
-    [[nodiscard]] result<std::size_t, storage_error> verify() const; // files looked at
-
-    // A copy of this moment in a new directory, made while writing goes on; hard links where the file system allows.
-    [[nodiscard]] result<void, storage_error> checkpoint(const std::filesystem::path& to) const;
-
-    struct facts {
-        std::uint64_t data_bytes = 0; // live data files
-        std::size_t data_files = 0;
-        std::uint64_t wal_bytes = 0;
-        std::uint64_t memory_bytes = 0; // memtables, pinned and cached blocks
-        std::uint64_t compaction_pending_bytes = 0;
-        std::array<std::uint64_t, columns> rows{}; // estimates
-    };
-    [[nodiscard]] facts look() const;
 
 private:
     struct database;

@@ -87,12 +87,6 @@ public:
     [[nodiscard]] virtual result<std::optional<std::string>, storage_error> get(column c, std::string_view key) const = 0;
     // After a failed write: try to make writing possible again. Called before every retry.
     virtual void recover() {}
-    // Bytes the file system has left for us, and has in all; nothing: not on a disk, or it does not say.
-    struct room {
-        std::uint64_t free = 0;
-        std::uint64_t total = 0;
-    };
-    [[nodiscard]] virtual std::optional<room> room_left() const { return std::nullopt; }
     // Keys in [from, ...) that begin with `prefix`, in byte order, until visit returns false.
     using row_visitor = std::function<bool(std::string_view key, std::string_view value)>;
     [[nodiscard]] virtual result<void, storage_error> scan(column c, std::string_view prefix, std::string_view from,
@@ -120,7 +114,6 @@ struct loaded_rows {
 struct completion {
     ticket upto{};                        // durable; unchanged when the store has failed
     bool failed = false;                  // the store takes no durable publications; a later completion says when it does
-    bool full = false;                    // for want of room
     std::vector<loaded_rows> loaded{};
 };
 
