@@ -142,6 +142,7 @@ private:
     [[nodiscard]] std::string durable_name(const frame& f, std::string_view id) const;
     [[nodiscard]] subscription* find(std::string_view id);
     [[nodiscard]] subscription& add_subscription(std::string_view id, bool named, ack_mode mode);
+    void write_head(subscription& s, bool named) const;
     ticket drop(subscription& s, bool for_good, time_point now); // when that is on disk
     [[nodiscard]] std::optional<will> will_of(const frame& f, time_point now);
     [[nodiscard]] message_ptr message_of(const frame& f, time_point now);

@@ -54,10 +54,15 @@ std::string engine::durable_name(const frame& f, std::string_view id) const {
 
 subscription& engine::add_subscription(std::string_view id, bool named, ack_mode mode) {
     auto& s = *subscriptions_.emplace_back(std::make_unique<subscription>(*this, std::string{id}, ++last_number_, mode));
+    write_head(s, named);
+    return s;
+}
+
+// What begins every MESSAGE of the subscription.
+void engine::write_head(subscription& s, bool named) const {
     s.head_ = "MESSAGE\n";
     if (named) (void)append_header(s.head_, "subscription", s.id_, version_); // [STOMP12-MESSAGE-4] [STOMP10-SUBSCRIBE-3]
     s.head_ += fmt::format("message-id:{}-", s.number_);
-    return s;
 }
 
 void engine::on_subscribe(const frame& f, time_point now) {

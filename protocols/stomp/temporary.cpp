@@ -3,7 +3,6 @@
 #include "protocols/stomp/engine.hpp"
 
 #include "core/utf8.hpp"
-#include "protocols/stomp/header_escape.hpp"
 
 #include <fmt/format.h>
 
@@ -54,9 +53,7 @@ void engine::subscribe_temporary(const frame& f, std::string_view id, std::strin
     }
     s.id_ = id;
     s.mode_ = mode;
-    s.head_ = "MESSAGE\n";
-    (void)append_header(s.head_, "subscription", s.id_, version_);
-    s.head_ += fmt::format("message-id:{}-", s.number_);
+    write_head(s, true);
     receipt(f, ticket{});
 }
 
