@@ -3,6 +3,8 @@
 #include "storage/keys.hpp"
 #include "storage/records.hpp"
 
+#include <algorithm>
+
 namespace broker {
 
 std::uint64_t shard_desk::next_id() {
@@ -17,6 +19,8 @@ std::uint64_t shard_desk::next_id() {
 // Two shards may change one topic at the same time; each writes what the topic holds now, under the lock that the change
 // needed, so the last submission about it has the last word.
 void shard_desk::write_retained() {
+    std::ranges::sort(retained_changed_); // a topic that changed more than once is written once
+    retained_changed_.erase(std::ranges::unique(retained_changed_).begin(), retained_changed_.end());
     std::string record;
     for (const auto& topic : retained_changed_) {
         if (const auto m = kept_->get_held(topic)) {
