@@ -1,6 +1,7 @@
 #include "routing/shard_router.hpp"
 
 #include "core/assert.hpp"
+#include "session/entry_record.hpp"
 #include "storage/keys.hpp"
 #include "storage/records.hpp"
 
@@ -168,9 +169,7 @@ void shard_router::choose_member(const share_match& f, const message& m, stored_
         (f.to->plain_filters.load(std::memory_order_relaxed) != 0 && std::ranges::any_of(targets_, same)) ||
         std::ranges::any_of(shared_targets_, same, &shared_target::who);
     if (twice && s.who.level != qos::at_most_once) {
-        auto body = m.fields();
-        body.id = message_id{desk_.next_id()};
-        s.copy = make_message(body);
+        s.copy = own_copy(desk_, m);
     }
     if (s.who.stored) stored.any = true;
     if (s.who.stored && !s.copy) ++stored.together;
@@ -344,12 +343,7 @@ router::subscribed shard_router::subscribe(session& s, const topic_filter& filte
         auto* const q = queues_.find_or_create(filter.queue());
         if (q == nullptr) return {.refused = refusal::quota_exceeded};
         s.has_queues_ = true;
-        desk_.send(q->owner, queue_join{.queue = q,
-                                        .who = {.who = s.slot_,
-                                                .identifier = options.identifier,
-                                                .maximum_qos = options.maximum_qos,
-                                                .credit_max = s.window_,
-                                                .joined = s.join(*q)}});
+        desk_.send(q->owner, queue_join{.queue = q, .who = s.consumer_of(*q, options)});
     } else {
         (void)trie_.insert(filter, *s.slot_, options);
         if (filter.is_shared() && !existed) s.join_group();

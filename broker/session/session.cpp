@@ -2,6 +2,7 @@
 
 #include "core/assert.hpp"
 #include "routing/desk.hpp"
+#include "session/entry_record.hpp"
 #include "session/sharing.hpp"
 #include "storage/keys.hpp"
 #include "storage/records.hpp"
@@ -16,7 +17,6 @@ using storage::column;
 namespace {
 
 constexpr std::size_t oldest_to_drop = 32; // read at once when an offline session is full
-constexpr std::size_t retained_piece = 64; // looked up under the lock at once
 
 } // namespace
 
@@ -172,60 +172,6 @@ bool session::knows(message_id id) const {
 }
 
 // --- entries out ---
-
-void session::walk_retained(const topic_filter& filter, const subscription_options& options, time_point now) {
-    forget_retained(filter.text());
-    walks_.push_back({.filter = filter.text(),
-                      .pattern_at = filter.text().size() - filter.pattern().size(),
-                      .options = options});
-    const change counted{*this};
-    pump_retained(now);
-}
-
-void session::forget_retained(std::string_view filter) {
-    std::erase_if(walks_, [&](const retained_walk& w) { return w.filter == filter; });
-}
-
-void session::pump_retained(time_point now) {
-    std::vector<message_ptr> piece;
-    while (!walks_.empty()) {
-        if (!online() || !subscriber_->has_room()) return;
-        auto& w = walks_.front();
-        piece.clear();
-        desk_->kept().match(w.pattern(), now, piece, retained_piece, w.after);
-        for (const auto& m : piece) {
-            if (!hand_over_retained(m, w.options, now)) return;
-            w.after = m->topic();
-        }
-        if (piece.size() < retained_piece) walks_.erase(walks_.begin());
-    }
-}
-
-// False: there is no room for it now.
-bool session::hand_over_retained(const message_ptr& m, const subscription_options& options, time_point now) {
-    if (!subscriber_->has_room()) return false;
-    if (options.no_local && m->publisher() == id()) { // [MQTT-3.8.3-3]
-        desk_->count().drop(drop_reason::no_local);
-        return true;
-    }
-    entry e{.message = m, .level = options.level_for(m->level()), .retain = true};
-    if (options.identifier != 0) e.identifiers.push_back(options.identifier);
-    if (e.level == qos::at_most_once) return enqueue(std::move(e), now), true;
-    if (in_flight_ >= window_ || in_flight_ != outstanding_.size()) return false;
-    if (durable()) {
-        // A copy with an id of its own: entries are keyed by it, and the original may be owed as well.
-        auto body = m->fields();
-        body.id = message_id{desk_->next_id()};
-        e.message = make_message(body);
-        e.stored = true;
-        std::string record;
-        storage::encode_entry({.level = e.level, .retain = true, .identifiers = e.identifiers}, &body, record);
-        desk_->open().put(column::entries, storage::entry_key(id(), body.id), record);
-        desk_->require(body.persistent);
-    }
-    hand_over(std::move(e), now);
-    return true;
-}
 
 void session::pump(time_point now) {
     if (!online()) return;
@@ -397,10 +343,14 @@ void session::return_to_queue(const entry& e, queue_outcome how) {
 
 // --- queues ---
 
-std::uint32_t session::join(const queue_slot& q) {
-    if (const auto it = std::ranges::find(joined_, &q, &joined_queue::to); it != joined_.end()) return it->number;
-    joined_.push_back({.to = &q, .number = ++joins_});
-    return joins_;
+queue::consumer session::consumer_of(const queue_slot& q, const subscription_options& options) {
+    auto it = std::ranges::find(joined_, &q, &joined_queue::to);
+    if (it == joined_.end()) it = joined_.insert(it, {.to = &q, .number = ++joins_});
+    return {.who = slot_,
+            .identifier = options.identifier,
+            .maximum_qos = options.maximum_qos,
+            .credit_max = window_,
+            .joined = it->number};
 }
 
 void session::leave(const queue_slot& q) {
@@ -482,93 +432,6 @@ void session::detach() {
 void session::put_away() {
     const change counted{*this};
     backlog_.spill_all();
-}
-
-// --- shared groups ---
-
-void session::join_group() {
-    ++groups_;
-    show_room();
-}
-
-void session::leave_group() {
-    --groups_;
-    show_room();
-}
-
-bool session::has_begun(const entry& e) const {
-    return e.level == qos::exactly_once && stored_handles_.contains(e.message->id());
-}
-
-bool session::pass_on_shares(takers who) {
-    if (!got_shares_) return false;
-    const change counted{*this};
-    const auto gone = std::remove_if(outstanding_.begin(), outstanding_.end(), [&](outstanding_entry& o) {
-        auto& e = o.value;
-        if (!e.share || !e.message || o.at == outstanding_entry::phase::released) return false;
-        const bool sent = o.at != outstanding_entry::phase::committing && !o.first_time;
-        if (sent && e.level == qos::exactly_once) return false;
-        if (sent) ++e.redelivery_count;
-        if (!pass_on(*desk_, e, id(), slot_, who)) {
-            if (sent) --e.redelivery_count;
-            return false;
-        }
-        backlog_.settled(e.message->id());
-        if (e.level == qos::exactly_once) {
-            desk_->open().erase(column::outbound_qos2, storage::outbound_qos2_key(id(), e.message->id()));
-        }
-        return true;
-    });
-    outstanding_.erase(gone, outstanding_.end());
-    backlog_.give_away([&](const entry& e) {
-        if (!e.share || has_begun(e) || !pass_on(*desk_, e, id(), slot_, who)) return false;
-        backlog_.settled(e.message->id());
-        return true;
-    });
-    return backlog_.spilled() != 0;
-}
-
-void session::pass_on_stored(message_id before) {
-    passing_on_ = true;
-    pass_on_before_ = before;
-    read_to_pass_on(message_id{0});
-}
-
-void session::read_to_pass_on(message_id from) {
-    desk_->load({.of = id(),
-                 .from = from,
-                 .messages_max = backlog::load_messages_max,
-                 .bytes_max = backlog::load_bytes_max,
-                 .number = ++pass_on_number_,
-                 .to_pass_on = true});
-}
-
-// Who comes back meanwhile keeps the rest.
-void session::pass_on_rows(const storage::loaded_rows& rows) {
-    if (!passing_on_ || rows.request.number != pass_on_number_) return;
-    const change counted{*this};
-    message_id last{0};
-    for (std::size_t i = 0; i != rows.entries.size(); ++i) {
-        const auto e = backlog::decode(rows.entries[i], rows.messages[i]);
-        if (!e) continue;
-        last = e->message->id();
-        if (last >= pass_on_before_) break;
-        if (!e->share || knows(last) || has_begun(*e)) continue;
-        if (!pass_on(*desk_, *e, id(), slot_, takers::online)) continue;
-        backlog_.settled(last);
-        backlog_.forget_spilled(e->message->footprint());
-    }
-    passing_on_ = rows.more && last != message_id{0} && last < pass_on_before_;
-    if (passing_on_) read_to_pass_on(message_id{last.value() + 1});
-}
-
-std::vector<message_id> session::begun() const {
-    std::vector<message_id> ids;
-    for (const auto& [message, handle] : stored_handles_) ids.push_back(message);
-    for (const auto& o : outstanding_) {
-        if (o.value.level == qos::exactly_once && o.value.message) ids.push_back(o.value.message->id());
-    }
-    return ids;
 }
 
 void session::set_expiry(seconds expiry, bool expires) {

@@ -20,6 +20,7 @@
 #include "routing/subscriber.hpp"
 #include "routing/subscription.hpp"
 #include "session/backlog.hpp"
+#include "session/queue.hpp"
 #include "session/slot.hpp"
 
 #include <boost/container/deque.hpp>
@@ -200,7 +201,8 @@ private:
     void committed(ticket upto, time_point now);              // handles up to this ticket are on disk
     void loaded(const storage::loaded_rows& rows, time_point now);
     void attach(const attachment& with);
-    std::uint32_t join(const queue_slot& q);                  // the number of this time; the same while it is joined
+    // As a consumer of the queue: with the number of this time, the same while it is joined.
+    [[nodiscard]] queue::consumer consumer_of(const queue_slot& q, const subscription_options& options);
     void leave(const queue_slot& q);
     [[nodiscard]] bool is_joined(const queue_slot& q, std::uint32_t number) const;
     void detach();                                            // what came from queues goes back to them

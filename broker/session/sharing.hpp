@@ -17,7 +17,4 @@ enum class takers : std::uint8_t {
 // true. False: nobody but `except` would take it, nothing was done.
 [[nodiscard]] bool pass_on(shard_desk& desk, const entry& e, session_id holder, const slot* except, takers who);
 
-// Erases what the store has of an entry that is `holder`'s own.
-void erase_entry(shard_desk& desk, const entry& e, session_id holder);
-
 } // namespace broker

@@ -2,7 +2,7 @@
 //
 // Invariants
 // 1. `owner` is where deliveries are sent; `holder` is the shard that has the session object. They differ only while
-//    the session moves (session/takeover.hpp).
+//    the session moves (session/takeover.cpp).
 // 2. `held` is read and written by the holder's thread alone; it changes hands through mail.
 // 3. A slot is freed only after every shard has answered a marker sent after its last subscription left the trie.
 #pragma once
