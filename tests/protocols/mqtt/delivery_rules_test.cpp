@@ -3,10 +3,9 @@
 
 using namespace broker;
 using namespace broker::test;
+using client = rules_client;
 
 namespace {
-
-using client = rules_client;
 
 struct pair {
     test_node node;
@@ -15,7 +14,7 @@ struct pair {
     explicit pair(std::string_view connect = "10: 'MQTT' 04 00 0000 'sub'", std::string_view subscribe = "82: 0001 't' 02") {
         sub.connect(connect);
         (void)sub.exchange(subscribe);
-        pub.connect("10: 'MQTT' 04 02 0000 'pub'");
+        pub.connect(publisher);
     }
     // The subscriber's connection breaks, and it comes back.
     packets reconnect(client& again, std::string_view connect = "10: 'MQTT' 04 00 0000 'sub'") {

@@ -3,15 +3,7 @@
 
 using namespace broker;
 using namespace broker::test;
-
-namespace {
-
 using client = rules_client;
-
-constexpr std::string_view five = "10: 'MQTT' 05 02 0000 [] 'five'";
-constexpr std::string_view three = "10: 'MQTT' 04 02 0000 'three'";
-
-} // namespace
 
 TEST_CASE("MQTT-3.3.2-4, MQTT-3.3.2-15, MQTT-3.3.2-16, MQTT-3.3.2-17, MQTT-3.3.2-18, MQTT-3.3.2-20: properties travel as they are") {
     test_node node;
@@ -80,7 +72,7 @@ TEST_CASE("MQTT-3.3.2-3, MQTT-4.7.3-4: topics are compared and delivered byte fo
     sub.connect(three);
     (void)sub.exchange("82: 0001 0003 65cc81 00 'A' 00 'a/' 00 '/a' 00"); // e + combining acute
     client pub{node};
-    pub.connect("10: 'MQTT' 04 02 0000 'pub'");
+    pub.connect(publisher);
     (void)pub.exchange("30: 0002 c3a9 68; 30: 'a' 68; 30: 'a//' 68; 30: '//a' 68"); // é in one character
     CHECK(sub.got().empty());
     (void)pub.exchange("30: 0003 65cc81 68; 30: 'A' 68; 30: 'a/' 68; 30: '/a' 68");

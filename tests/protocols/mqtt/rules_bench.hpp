@@ -17,6 +17,11 @@ namespace broker::test {
 
 using packets = std::vector<std::string>; // as hex
 
+// CONNECT of clients without a past and without a future.
+inline constexpr std::string_view five = "10: 'MQTT' 05 02 0000 [] 'five'";
+inline constexpr std::string_view three = "10: 'MQTT' 04 02 0000 'three'";
+inline constexpr std::string_view publisher = "10: 'MQTT' 04 02 0000 'pub'";
+
 struct rules_client : test_client {
     explicit rules_client(test_node& node, std::size_t shard = 0) : test_client{node, shard, mqtt::make_engine} {}
 

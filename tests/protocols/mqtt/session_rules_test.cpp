@@ -3,16 +3,14 @@
 
 using namespace broker;
 using namespace broker::test;
+using client = rules_client;
 
 namespace {
-
-using client = rules_client;
 
 constexpr std::string_view kept_3 = "10: 'MQTT' 04 00 0000 'kept'";
 constexpr std::string_view clean_3 = "10: 'MQTT' 04 02 0000 'kept'";
 constexpr std::string_view kept_5 = "10: 'MQTT' 05 00 0000 [11 00000064] 'kept'"; // 100 s
 constexpr std::string_view clean_5 = "10: 'MQTT' 05 02 0000 [11 00000064] 'kept'";
-constexpr std::string_view publisher = "10: 'MQTT' 04 02 0000 'pub'";
 
 void publish(test_node& node, std::string_view text) {
     client pub{node};

@@ -3,16 +3,7 @@
 
 using namespace broker;
 using namespace broker::test;
-
-namespace {
-
 using client = rules_client;
-
-constexpr std::string_view five = "10: 'MQTT' 05 02 0000 [] 'five'";
-constexpr std::string_view three = "10: 'MQTT' 04 02 0000 'three'";
-constexpr std::string_view publisher = "10: 'MQTT' 04 02 0000 'pub'";
-
-} // namespace
 
 TEST_CASE("MQTT-3.3.4-2, MQTT-3.3.4-3, MQTT-3.3.4-4: overlapping subscriptions: one copy, the highest QoS, every identifier") {
     test_node node;
