@@ -26,7 +26,7 @@ inline constexpr std::string_view format_version = "1";
 [[nodiscard]] std::shared_ptr<rocksdb::Cache> block_cache();
 [[nodiscard]] storage_error::kind kind_of(const rocksdb::Status& s);
 
-// A data file's blocks against their checksums; the error names the file.
+// A data file: its blocks match their checksums and its rows can be read; the error names the file.
 [[nodiscard]] result<void, storage_error> verify_file(const rocksdb::Options& with, const std::string& path);
 
 struct rocks_backend::database {
