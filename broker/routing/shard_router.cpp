@@ -161,7 +161,7 @@ shard_router::target shard_router::target_of(slot& to, const subscription_option
 }
 
 // A member that gets the message by another way as well gets this one as a copy with an id of its own: entries are keyed
-// by it, and only this one may go to other members later.
+// by it, and only this one may go to other members later. Each copy has the identifiers of its own filters [MQTT-3.3.4-5].
 void shard_router::choose_member(const share_match& f, const message& m, stored_receivers& stored) {
     shared_target s{.who = target_of(*f.to, f.options, m), .of = f.of};
     const auto same = [&f](const target& t) { return t.to == f.to; };

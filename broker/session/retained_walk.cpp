@@ -49,7 +49,7 @@ bool session::hand_over_retained(const message_ptr& m, const subscription_option
         desk_->count().drop(drop_reason::no_local);
         return true;
     }
-    entry e{.message = m, .level = options.level_for(m->level()), .retain = true};
+    entry e{.message = m, .level = options.level_for(m->level()), .retain = true}; // [MQTT3-3.3.1-8]
     if (options.identifier != 0) e.identifiers.push_back(options.identifier);
     if (e.level == qos::at_most_once) return enqueue(std::move(e), now), true;
     if (in_flight_ >= window_ || in_flight_ != outstanding_.size()) return false;

@@ -196,7 +196,7 @@ decoded<subscribe> decode_subscribe(byte_reader in, protocol_level level) {
         subscribe::item item{.filter = read_utf8(in)}; // [MQTT-3.8.3-1]
         const auto bits = in.u8();
         if (in.failed()) return malformed("§3.8.3: malformed SUBSCRIBE payload");
-        if ((bits & 3) == 3) return violation("[MQTT-3.8.3-4] QoS 3");
+        if ((bits & 3) == 3) return violation("§3.8.3.1: QoS 3"); // [MQTT3-3.8.3-4]
         const auto reserved = level == protocol_level::v5 ? 0xC0 : 0xFC;
         if ((bits & reserved) != 0) return malformed("[MQTT-3.8.3-5] reserved subscription option bits"); // [MQTT3-3.8.3-4]
         item.options.maximum_qos = static_cast<qos>(bits & 3);

@@ -11,6 +11,7 @@ engine::engine(const engine_context& with, time_point now)
 
 // --- bytes ---
 
+// Any piece of the stream: packets and what they come in share no boundaries [MQTT-6.0.0-2].
 void engine::on_bytes(byte_view input, time_point now) {
     if (closing_) return;
     if (buffer_.empty() && !paused()) {
@@ -81,7 +82,8 @@ void engine::dispatch(const fixed_header& h, byte_view body, time_point now) {
         if (decoded) return on_connect(*decoded, body, now);
         const auto& e = decoded.error();
         level_ = level_to_answer(body);
-        // Version 5 is told what is wrong [MQTT-3.1.4-1]; 3.x only that its level is unknown [MQTT3-3.1.2-2].
+        // Version 5 is told what is wrong [MQTT-3.1.4-1]; 3.x only that its level is unknown [MQTT3-3.1.2-2], else nothing
+        // [MQTT3-3.1.4-1].
         if (v5() || e.reason == reason_code::unsupported_protocol_version) return refuse_connect(0x01, e.reason, e.what);
         return fail_with(e.reason, e.what);
     }
@@ -234,6 +236,7 @@ void engine::end_with(reason_code connack_code, reason_code disconnect_code, clo
     with_.out.touch();
 }
 
+// A malformed packet, a protocol error [MQTT-4.13.1-1], or one that cannot be processed now [MQTT3-4.8.0-2].
 void engine::fail_with(reason_code reason, std::string_view why) {
     end_with(reason, reason, {.cause = cause_of(reason), .detail = std::string{why}});
 }

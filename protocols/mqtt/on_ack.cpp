@@ -39,7 +39,8 @@ void engine::on_pubrec(const ack& a, time_point now) {
 }
 
 void engine::on_pubrel(const ack& a, time_point) {
-    // Answered in any case, whatever became of the message [MQTT-4.3.3-11, MQTT-4.3.3-13]; afterwards the identifier is new again [MQTT-4.3.3-12].
+    // Answered in any case, whatever became of the message [MQTT-4.3.3-11, MQTT-4.3.3-13]; afterwards the identifier is
+    // new again [MQTT-4.3.3-12].
     const auto at = session_->forget(a.id);
     if (at) return send_when_durable(*at, encode_ack(packet_type::pubcomp, a.id, reason_code::success, level_), true);
     send_when_durable({}, encode_ack(packet_type::pubcomp, a.id, reason_code::packet_identifier_not_found, level_,

@@ -49,7 +49,8 @@ std::optional<will> engine::will_of(const connect& c, time_point now) {
 bool engine::admissible(const connect& c) {
     const auto& bounds = with_.bounds;
     if (c.client_id.size() > bounds.max_client_id_bytes) { // 23 bytes and more are fine [MQTT-3.1.3-5]
-        refuse_connect(0x02, reason_code::client_identifier_not_valid, "client identifier over the limit"); // [MQTT-3.1.3-8]
+        // [MQTT-3.1.3-8, MQTT3-3.1.3-9]
+        refuse_connect(0x02, reason_code::client_identifier_not_valid, "client identifier over the limit");
     } else if (c.client_id.empty() && !v5() && (!c.clean || c.level == protocol_level::v3_1)) {
         refuse_connect(0x02, reason_code::client_identifier_not_valid,
                        "an empty client identifier needs a clean session"); // [MQTT3-3.1.3-8]
@@ -86,6 +87,7 @@ void engine::take_wishes(const connect& c) {
     response_information_ = c.with.request_response_information;
     const auto aliases = std::min(c.with.topic_alias_maximum.value_or(0), bounds.mqtt_outbound_topic_alias_maximum);
     if (aliases != 0) sent_aliases_ = std::make_unique<sent_topic_aliases>(aliases); // else none [MQTT-3.1.2-27]
+    // 3.x: with the connection [MQTT3-3.1.2-6] or never [MQTT3-3.1.2-4].
     const auto wanted = v5() ? c.with.session_expiry_interval.value_or(0) : c.clean ? 0 : never_expires;
     session_expiry_ = granted_expiry(wanted);
     if (session_expiry_ != wanted) expiry_changed_ = session_expiry_;
@@ -96,7 +98,7 @@ void engine::take_wishes(const connect& c) {
     do { // not one that somebody else chose for himself [MQTT-3.2.2-16]
         client_id_ = with_.new_client_id();
     } while (with_.sessions.known(client_id_));
-    if (v5()) assigned_client_id_ = client_id_; // [MQTT-3.1.3-6, MQTT-3.1.3-7]
+    if (v5()) assigned_client_id_ = client_id_; // [MQTT-3.1.3-6, MQTT-3.1.3-7, MQTT3-3.1.3-6]
 }
 
 void engine::on_connect(const connect& c, byte_view body, time_point now) {

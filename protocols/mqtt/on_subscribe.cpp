@@ -63,7 +63,7 @@ void engine::on_subscribe(const subscribe& s, time_point now) {
         }
         at = std::max(at, done.durable_at);
         codes.push_back(static_cast<std::uint8_t>(item.options.maximum_qos)); // [MQTT-3.8.4-7, MQTT-3.2.2-10]
-        // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]
+        // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11, MQTT3-3.3.1-6]
         const bool wanted = item.options.retained == retain_handling::send ||
                             (item.options.retained == retain_handling::send_if_new && !done.existed);
         if (wanted && filter->what() == topic_filter::kind::plain) retained_for.push_back({*filter, item.options});

@@ -294,6 +294,17 @@ TEST_CASE("MQTT-3.1.3-10, MQTT-3.3.2-18: user properties of a will and of a mess
 
 // --- the end ---
 
+TEST_CASE("MQTT3-3.1.4-2: a client that connects again ends its earlier connection without a word") {
+    test_node node;
+    client first{node};
+    first.connect(kept_3);
+    client second{node};
+    second.connect(kept_3);
+    CHECK(second.session_present());
+    CHECK(first.sent().empty());
+    CHECK(first.closed_because() == "taken_over");
+}
+
 TEST_CASE("MQTT-3.14.4-3: only DISCONNECT with 0x00 drops the will") {
     for (const auto* goodbye : {"e0 00", "e0 01 00", "e0 01 04", "e0 01 80", "e0 01 97"}) {
         test_node node;
@@ -307,6 +318,11 @@ TEST_CASE("MQTT-3.14.4-3: only DISCONNECT with 0x00 drops the will") {
         leaving.disconnect();
         const bool dropped = goodbye == std::string_view{"e0 00"} || goodbye == std::string_view{"e0 01 00"};
         CHECK(watcher.got() == (dropped ? packets{} : hexed({"30: 'will' \"gone\""})));
+        client old{node};
+        old.connect("10: 'MQTT' 04 06 0000 'c' 'will' 'gone'");
+        (void)old.exchange("e0 00");
+        old.disconnect();
+        CHECK(watcher.got().empty());
     }
 }
 

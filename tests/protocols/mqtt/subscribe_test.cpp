@@ -68,6 +68,17 @@ TEST_CASE("MQTT-3.3.4-2, MQTT-3.3.4-3, MQTT-3.3.4-4: overlapping subscriptions g
     CHECK(three.said() == bytes("34: 'a/b' 0001 31")); // MQTT3-3.3.5-1
 }
 
+TEST_CASE("MQTT-3.3.4-5: in a group and with a plain subscription: a copy for each, with its own identifier") {
+    test_node node;
+    client both{node, v5("b")};
+    both.exchange("82: 0001 [0b 07] 'a/b' 00; 82: 0002 [0b 08] '$share/g/a/+' 00; 82: 0003 [0b 09] 'a/#' 00");
+    client{node, v5("p")}.exchange("30: 'a/b' [] 31");
+    const auto got = both.said();
+    const bool either = got == bytes("30: 'a/b' [0b 07 0b 09] 31; 30: 'a/b' [0b 08] 31") ||
+                        got == bytes("30: 'a/b' [0b 09 0b 07] 31; 30: 'a/b' [0b 08] 31");
+    CHECK_MESSAGE(either, got);
+}
+
 TEST_CASE("subscription identifiers are kept for what waits, on disk too") {
     test_node node;
     client{node, v5("s", "11 00000064")}.exchange("82: 0001 [0b 07] 't' 01; 82: 0002 [0b 08] '#' 01");

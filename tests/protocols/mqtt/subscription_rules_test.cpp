@@ -197,9 +197,9 @@ TEST_CASE("MQTT-3.1.2-29: who asks for no problem information gets codes without
     CHECK(provoked(c) == expected);
 }
 
-TEST_CASE("MQTT-3.4.2-2, MQTT-3.4.2-3, MQTT-3.5.2-2, MQTT-3.5.2-3, MQTT-3.6.2-2, MQTT-3.6.2-3, MQTT-3.7.2-2, MQTT-3.7.2-3, "
-          "MQTT-3.9.2-1, MQTT-3.9.2-2, MQTT-3.11.2-1, MQTT-3.11.2-2, MQTT-3.14.2-3, MQTT-3.14.2-4, MQTT-3.2.2-19, MQTT-3.2.2-20: "
-          "words never make an answer larger than the client takes") {
+// [MQTT-3.2.2-19, MQTT-3.2.2-20, MQTT-3.4.2-2, MQTT-3.4.2-3, MQTT-3.5.2-2, MQTT-3.5.2-3, MQTT-3.6.2-2, MQTT-3.6.2-3, MQTT-3.7.2-2,
+// MQTT-3.7.2-3, MQTT-3.9.2-1, MQTT-3.9.2-2, MQTT-3.11.2-1, MQTT-3.11.2-2, MQTT-3.14.2-3, MQTT-3.14.2-4]
+TEST_CASE("no reason string and no user property makes an answer larger than the client takes") {
     for (std::size_t most = 32; most != 80; ++most) {
         test_node node;
         client c{node};
