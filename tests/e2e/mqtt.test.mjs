@@ -240,6 +240,21 @@ scenario("shared subscriptions: each message to one member, to the others when o
   assert.deepEqual(await members[1].takeTexts(20), texts);
 });
 
+scenario("shared subscriptions: what a dead member held goes to the others", all, async (run) => {
+  const filter = `$share/group/${run.topic()}`;
+  const dying = await run.connect("dying", { holds: true });
+  await dying.subscribe(filter);
+  const living = await run.subscriber(filter);
+  const publisher = await run.connect();
+  const texts = Array.from({ length: 10 }, (_, i) => `${i}`);
+  for (const text of texts) await publisher.publish(run.topic(), text);
+  await until(() => dying.held.length + living.messages.length >= 10, "every message at one of them");
+  assert.ok(dying.held.length > 0);
+  await dying.cut();
+  await until(() => living.messages.length >= 10, "the dead member's messages");
+  assert.deepEqual(living.texts().sort(), texts);
+});
+
 scenario("large payloads pass; one over the limit ends the connection", all, async (run) => {
   const subscriber = await run.subscriber(run.topic());
   const publisher = await run.connect();
@@ -305,6 +320,26 @@ scenario("properties are passed on: order, duplicates, request and response", v5
   await responder.publish(request.properties.responseTopic, "done", 1, { properties: { correlationData: request.properties.correlationData } });
   const [response] = await requester.take();
   assert.deepEqual(response.properties.correlationData, properties.correlationData);
+});
+
+scenario("topic aliases, both ways", v5, async (run) => {
+  const subscriber = await run.connect("sub", { properties: { topicAliasMaximum: 2 } });
+  await subscriber.subscribe(run.topic("#"));
+  const publisher = await run.connect();
+  const send = (topic, payload, topicAlias) => publisher.publish(topic, payload, 1, { properties: { topicAlias } });
+  assert.ok(publisher.connack.properties.topicAliasMaximum >= 1);
+  await send(run.topic("a"), "1", 1);
+  publisher.raw({ cmd: "publish", topic: "", payload: "2", qos: 0, properties: { topicAlias: 1 } });
+  await send(run.topic("b"), "3", 1); // the alias gets another topic
+  publisher.raw({ cmd: "publish", topic: "", payload: "4", qos: 0, properties: { topicAlias: 1 } });
+  const got = await subscriber.take(4);
+  assert.deepEqual(got.map((m) => [m.topic, m.text]), [["a", "1"], ["a", "2"], ["b", "3"], ["b", "4"]].map(([t, p]) => [run.topic(t), p]));
+  const aliases = subscriber.packets.map((p) => [p.topic === "", p.properties?.topicAlias]);
+  assert.ok(aliases.some(([empty, alias]) => empty && alias >= 1), "the server uses aliases as well");
+  assert.ok(aliases.every(([, alias]) => alias === undefined || alias <= 2));
+  publisher.raw({ cmd: "publish", topic: "", payload: "x", qos: 0, properties: { topicAlias: publisher.connack.properties.topicAliasMaximum + 1 } });
+  await publisher.closed();
+  assert.equal(publisher.goodbye, 0x94);
 });
 
 scenario("message expiry: counted down, and dropped when it is over", v5, async (run) => {
