@@ -100,13 +100,20 @@ void server::recover() {
         }
     });
     sweeper_ = std::jthread{[this, before = message_id{found->next_id}] {
-        auto erased = storage::sweep_orphan_messages(*rows_, before, [this](storage::batch&& erasures) {
+        const auto submit = [this](storage::batch&& erasures) {
             auto shared = std::make_shared<storage::batch>(std::move(erasures));
             auto* const first = shards_.front().get();
             first->inbox().post(errand{[first, shared] {
-                shared->for_each([&](const storage::batch::operation& o) { first->core().desk().open().erase(o.in, o.key); });
+                auto& open = first->core().desk().open();
+                shared->for_each([&](const storage::batch::operation& o) {
+                    if (o.what == storage::batch::operation::kind::erase) open.erase(o.in, o.key);
+                    if (o.what == storage::batch::operation::kind::erase_prefix) open.erase_prefix(o.in, o.key);
+                });
             }});
-        });
+        };
+        const auto owners = storage::sweep_ownerless_rows(*rows_, session_id{before.value()}, submit);
+        if (owners && *owners != 0) spdlog::info("store: what was left of {} ended sessions erased", *owners);
+        const auto erased = storage::sweep_orphan_messages(*rows_, before, submit);
         if (erased && *erased != 0) spdlog::info("store: {} messages without receivers erased", *erased);
     }};
 }

@@ -195,4 +195,33 @@ result<std::size_t, storage_error> sweep_orphan_messages(const backend& rows, me
     return erased;
 }
 
+result<std::size_t, storage_error> sweep_ownerless_rows(const backend& rows, session_id before,
+                                                        const std::function<void(batch&&)>& submit) {
+    std::size_t owners = 0;
+    for (const auto in : {column::subscriptions, column::entries, column::inbound_qos2, column::outbound_qos2, column::wills}) {
+        batch erasures;
+        for (std::uint64_t from = 0;;) {
+            std::optional<session_id> owner;
+            auto done = rows.scan(in, "", session_prefix(session_id{from}), [&](std::string_view key, std::string_view) {
+                owner = decode_session_key(key.substr(0, 8));
+                return false;
+            });
+            if (!done) return fail(done.error());
+            if (!owner || *owner >= before) break;
+            from = owner->value() + 1;
+            for (const auto c : {column::sessions, column::queues}) {
+                auto row = rows.get(c, session_key(*owner));
+                if (!row) return fail(row.error());
+                if (*row) owner.reset();
+                if (!owner) break;
+            }
+            if (!owner) continue;
+            erasures.erase_prefix(in, session_prefix(*owner));
+            ++owners;
+        }
+        if (!erasures.empty()) submit(std::move(erasures));
+    }
+    return owners;
+}
+
 } // namespace broker::storage

@@ -9,7 +9,8 @@ using storage::column;
 
 queue_slot* queue_router::find_or_create(std::string_view name) {
     const auto found = queues_.find_or_create(name, [this] { return session_id{desk_.next_id()}; });
-    if (found.created) {
+    // Each shard records it once, ahead of what it puts there: the batch of the shard that made it may be late, or lost.
+    if (found.slot != nullptr && !found.slot->restored && recorded_.insert(found.slot->id).second) {
         record_.clear();
         storage::encode_queue({.name = std::string{name}}, record_);
         desk_.open().put(column::queues, storage::queue_key(found.slot->id), record_);

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include <unordered_set>
+
 namespace broker {
 
 class queue_router {
@@ -32,6 +34,7 @@ public:
 private:
     shard_desk& desk_;
     queue_table& queues_;
+    std::unordered_set<session_id> recorded_; // in a batch of this shard; at most max_queues
     std::string record_; // scratch
 };
 

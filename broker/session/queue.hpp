@@ -27,6 +27,7 @@ struct queue_slot {
     session_id id;     // queues and sessions share the id space
     std::string name;
     std::uint16_t owner = 0;
+    bool restored = false; // its record was there when the process started
     std::atomic<std::size_t> messages{0}; // admitted and not yet accepted, all shards; a lower bound after a restart
     std::atomic<std::size_t> bytes{0};
 };
@@ -101,7 +102,9 @@ public:
     }
     queue_slot& restore(std::string_view name, session_id id) {
         const std::lock_guard lock{mutex_};
-        return add(name, id);
+        auto& known = add(name, id);
+        known.restored = true;
+        return known;
     }
     [[nodiscard]] std::size_t size() const {
         const std::lock_guard lock{mutex_};

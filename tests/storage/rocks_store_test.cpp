@@ -97,3 +97,26 @@ TEST_CASE("recovery sets damaged records aside, and the sweep erases what nobody
     CHECK(erased == 1);
     CHECK(disk.rows(column::messages) == 1);
 }
+
+TEST_CASE("what is left of sessions that are gone is swept; of those that are there, or came later, nothing") {
+    memory_backend disk;
+    batch b;
+    std::string value;
+    encode_session({.client_id = "c"}, value);
+    b.put(column::sessions, session_key(session_id{1}), value);
+    b.put(column::sessions, session_key(session_id{2}), "damaged");
+    value.clear();
+    encode_queue({.name = "q"}, value);
+    b.put(column::queues, queue_key(session_id{3}), value);
+    value.clear();
+    encode_entry({}, nullptr, value);
+    for (const std::uint64_t owner : {1U, 2U, 3U, 4U, 5U, 100U}) {
+        for (const std::uint64_t m : {50U, 51U}) b.put(column::entries, entry_key(session_id{owner}, message_id{m}), value);
+    }
+    b.put(column::wills, will_key(session_id{4}), "w");
+    write(disk, b);
+    const auto owners = sweep_ownerless_rows(disk, session_id{100}, [&](batch&& erasures) { write(disk, erasures); });
+    CHECK(owners == 3); // entries of 4 and 5, the will of 4
+    CHECK(disk.rows(column::entries) == 8);
+    CHECK(disk.rows(column::wills) == 0);
+}

@@ -281,3 +281,20 @@ TEST_CASE("[MQTT-3.1.3-9] a will that a reconnect cancelled does not come after 
     third.claim(node, "watcher");
     CHECK(third.take() == words{"will"});
 }
+
+TEST_CASE("a queue that another shard has made and not yet recorded keeps what is put there, over a crash") {
+    stepwise_node node{2};
+    const auto put = [&](std::size_t shard, std::string_view payload) {
+        (void)node.shard(shard).route().publish(
+            make_message({.topic = "$queue/q", .payload = as_bytes(payload), .level = qos::at_least_once}), node.now());
+    };
+    put(0, "makes it"); // its turn goes on
+    put(1, "kept");
+    node.end_turn(1);
+    CHECK(node.write(everything));
+    node.crash_and_recover();
+    test_receiver r;
+    r.claim(node, "r");
+    r.subscribe(node, "$queue/q");
+    CHECK(r.take() == words{"kept"});
+}
