@@ -92,6 +92,7 @@ public:
     // Writes the first `batches` of what was submitted as one group. False: nothing to do, or the disk failed.
     bool write(std::size_t batches);
     [[nodiscard]] std::size_t submitted() const { return gate_->size(); }
+    [[nodiscard]] bool all_written() const { return gate_->size() == 0 && store_->idle(); }
     [[nodiscard]] storage::memory_backend& disk() { return dynamic_cast<storage::memory_backend&>(*disk_); }
     [[nodiscard]] const storage::backend& rows() const { return *disk_; }
     // The process dies here: what was not committed is lost; a new one recovers from the same disk. Clients are gone.

@@ -1,0 +1,200 @@
+// checker: what the broker promised, written down while the clients act, and held against what it does.
+//
+// A *party* is one life of a receiving session: an MQTT session from its creation to its end, or a durable STOMP
+// subscription. Publications are numbers; a number is the payload. A subscription that was asked for and not yet granted
+// may match; one that was granted must, also after a crash.
+#pragma once
+
+#include "core/time.hpp"
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace broker::sim {
+
+using number = std::size_t;
+using party_id = std::size_t;
+inline constexpr party_id nobody = ~std::size_t{0};
+
+struct publication {
+    enum class kind : std::uint8_t { topic, job, will };
+    kind what = kind::topic;
+    std::string topic{};
+    unsigned level = 0;
+    bool retain = false;
+    bool deletes = false; // retained, without a payload
+    time_point expires_at = never;
+    party_id publisher = nobody;
+    std::size_t stream = 0; // what comes from one publisher in order; 0: nothing to say about order
+    std::size_t transaction = 0; // 0: none
+};
+
+// How much the broker is bound to something.
+enum class certainty : std::uint8_t { no, maybe, yes };
+// Where publications go that nobody must be kept from losing: their consumers acknowledge by being handed them.
+inline constexpr std::string_view taking_queue = "$queue/taken";
+
+class checker {
+public:
+    explicit checker(time_point start) : now_{start} {}
+
+    [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
+    void problem(std::string what);
+    void clock(time_point now) { now_ = now; }
+
+    void crashed(); // a new process serves from now on
+    void disk_fails(bool now_failing) { failing_ = now_failing; }
+
+    // --- sessions and subscriptions ---
+    [[nodiscard]] party_id new_party(std::string name, bool durable, bool acknowledges_all = false);
+    void party_ended(party_id p) { parties_[p].ended = true; }
+    // What it was owed so far may be gone: it asked for the end of its session, and nobody answered.
+    void party_forgives(party_id p);
+    void party_left(party_id p); // its connection is gone
+    void subscribing(party_id p, const std::string& filter, unsigned level, bool no_local = false);
+    void subscribed(party_id p, const std::string& filter, unsigned level);
+    void unsubscribing(party_id p, const std::string& filter);
+    void unsubscribed(party_id p, const std::string& filter);
+    [[nodiscard]] std::vector<std::string> filters(party_id p) const;
+
+    // --- publications ---
+    [[nodiscard]] number new_publication(publication p);
+    void routing(number n);                        // handed to the broker now, perhaps again
+    void expires(number n, time_point at) { publications_[n].expires_at = at; } // counted anew when it is repeated
+    void accepted(number n);                       // its publisher was told so
+    [[nodiscard]] bool is_retained(number n) const { return publications_[n].retain; }
+
+    // --- deliveries to sessions ---
+    struct delivery {
+        number what = 0;
+        std::string topic{};
+        unsigned level = 0;
+        bool retain = false;
+        bool again = false;
+    };
+    void written(party_id to, const delivery& d);  // the broker wrote it
+    void received(party_id to, const delivery& d); // it arrived; of exactly-once ones only the first of a handle
+    void answered(party_id by, number n);          // PUBACK or ACK reached the broker
+    void answer_confirmed(party_id by, number n);  // and the broker confirmed it
+
+    // --- wills: publications of kind will ---
+    void will_due(number n, time_point at, bool must); // from then on it may come; it must, unless cancelled before
+    void will_may(number n) { publications_[n].will_must = false; } // it may still be cancelled, unheard
+    void will_cancelled(number n);                     // if it was not due already
+    [[nodiscard]] bool will_pending(number n) const { return publications_[n].will_from > now_; }
+    void will_stored(number n) { publications_[n].will_stored = true; } // the server's death does not lose it
+
+    // --- retained ---
+    // A new subscriber was sent this: topic → number.
+    void retained_seen(const std::map<std::string, number>& seen);
+    [[nodiscard]] std::vector<std::string> retained_topics() const;
+
+    // --- queues: publications of kind job ---
+    using holder = std::size_t; // a connection; never reused
+    void job_written(number n, holder to, const std::string& queue, bool takes_all);
+    void job_answered(number n, bool acknowledged); // ACK (true) or NACK reached the broker
+    void job_confirmed(number n);                   // the ACK was confirmed
+    void holder_gone(holder h);
+
+    // --- transactions ---
+    [[nodiscard]] std::size_t begin() { return transactions_.push_back({}), transactions_.size(); }
+    void in_transaction(std::size_t t, number acknowledged) { transaction_of(t).acknowledged.push_back(acknowledged); }
+    void committing(std::size_t t);
+    void committed(std::size_t t);
+    void undone(std::size_t t); // ABORT, or its connection went before COMMIT
+
+    void at_the_end();
+
+private:
+    struct arrival { // at a member of a shared group
+        party_id at = nobody;
+        std::size_t departures = 0;
+        std::size_t life = 0;
+    };
+    struct known_publication : publication {
+        bool accepted = false;
+        std::size_t attempts = 0;
+        bool shared = false;  // some group may have it
+        bool refused = false; // perhaps, once
+        std::size_t routed_at = 0; // the last attempt's place in the order of all
+        std::set<party_id> may{};
+        std::set<party_id> must{};
+        std::set<party_id> must_at_first{};
+        std::map<std::string, std::set<party_id>> groups{}; // shared filter → granted durable members
+        std::map<std::string, std::vector<arrival>> arrivals{}; // by shared filter
+        time_point will_from = never;
+        bool will_must = false;
+        bool will_stored = false;
+    };
+    struct subscription {
+        certainty in_force = certainty::no;
+        unsigned lowest = 0; // levels it may have
+        unsigned highest = 0;
+        bool no_local = false;
+    };
+    struct party {
+        party_id id = nobody;
+        std::string name{};
+        bool durable = false;
+        bool acknowledges_all = false;
+        bool ended = false;
+        std::size_t forgives_upto = 0;
+        std::map<std::string, subscription> subscriptions{};
+        std::map<number, std::size_t> got{};
+        std::map<number, std::size_t> got_exactly_once{}; // at QoS 2
+        std::size_t departures = 0;
+        std::set<number> this_connection{};
+        std::map<number, std::size_t> answered_in{}; // the process's life the answer reached
+        std::set<number> confirmed{};
+        std::map<std::tuple<std::size_t, std::string, unsigned, unsigned>, number> last{}; // stream, topic, both QoS
+    };
+    struct job {
+        holder with = 0;
+        bool acknowledged = false; // at least asked for
+        std::size_t acknowledged_in = 0;
+        bool confirmed = false;
+        bool seen = false;
+    };
+    struct transaction {
+        enum class state : std::uint8_t { open, committing, committed, undone };
+        state at = state::open;
+        std::vector<number> sent{};
+        std::vector<number> acknowledged{};
+        bool came_back = false; // something it acknowledged was delivered again
+    };
+
+    struct retained_topic {
+        std::vector<number> since{0}; // the last acknowledged change and those after it; 0: nothing was there
+        number now = 0;               // in memory
+        bool certain = true;          // now is what it holds; else one of `since`
+    };
+
+    [[nodiscard]] transaction& transaction_of(std::size_t t) { return transactions_[t - 1]; }
+    [[nodiscard]] bool known(number n) const { return n != 0 && n < publications_.size(); }
+    [[nodiscard]] std::string say(number n) const;
+    void check_visible(number n, const std::string& to, bool again);
+    void check_order(party& p, number n, const delivery& d);
+    void check_groups(party_id to, number n);
+    void keep(number n);
+    void check_lost(number n);
+    void check_transaction(std::size_t t);
+
+    time_point now_;
+    std::size_t life_ = 1;
+    bool failing_ = false;
+    std::size_t routings_ = 0;
+    std::vector<std::string> problems_;
+    std::vector<party> parties_;
+    std::vector<known_publication> publications_{1}; // number 0 is none
+    std::vector<transaction> transactions_;
+    std::set<std::string> weak_groups_; // a member asked for QoS 0, or its session is not kept: what it is passed on may be lost
+    std::map<number, job> jobs_;
+    std::map<std::string, retained_topic> retained_;
+};
+
+} // namespace broker::sim
