@@ -65,7 +65,22 @@ private:
         for (auto& s : into_.sessions) {
             if (done) done = read_parts(s);
         }
-        return done;
+        if (!done) return done;
+        return read_lost_wills();
+    }
+
+    result<void, storage_error> read_lost_wills() {
+        return rows_.scan(column::wills, "", "", [this](std::string_view key, std::string_view value) {
+            const auto id = decode_session_key(key);
+            if (id && std::ranges::binary_search(into_.sessions, *id, {}, &recovered_session::id)) return true; // read above
+            const auto record = decode_will(value);
+            if (id && record) {
+                into_.lost_wills.emplace_back(*id, make_message(record->message));
+            } else {
+                set_aside(column::wills, key, id ? record.error().what : "malformed key");
+            }
+            return true;
+        });
     }
 
     result<void, storage_error> read_parts(recovered_session& s) {

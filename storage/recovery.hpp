@@ -43,6 +43,7 @@ struct quarantined_row {
 struct recovered {
     std::uint64_t next_id = 1; // the stored lease
     std::vector<recovered_session> sessions{};
+    std::vector<std::pair<session_id, message_ptr>> lost_wills{}; // of connections whose sessions were not stored
     std::vector<recovered_queue> queues{};
     std::vector<message_ptr> retained{};
     std::vector<quarantined_row> quarantined{}; // left where they are

@@ -395,7 +395,7 @@ void session::attach(const attachment& with) {
     BROKER_ASSERT(subscriber_ == nullptr);
     subscriber_ = with.who;
     window_ = std::max<std::uint16_t>(with.window, 1); // [MQTT-4.9.0-1]
-    will_ = with.last_will;
+    set_will(with.last_will); // the one before was for another connection [MQTT-3.1.3-9]
     ends_at_ = never;
     will_due_ = never;
     passing_on_ = false;
@@ -440,7 +440,10 @@ void session::set_expiry(seconds expiry, bool expires) {
 }
 
 void session::set_will(std::optional<will> last_will) {
-    if (will_ && durable()) desk_->open().erase(column::wills, storage::will_key(id()));
+    if (std::exchange(will_stored_, false)) {
+        desk_->open().erase(column::wills, storage::will_key(id()));
+        desk_->require(true);
+    }
     will_ = std::move(last_will);
 }
 

@@ -219,6 +219,7 @@ private:
     bool expires_ = true;
     time_point ends_at_ = never; // offline: when the session expires
     std::optional<will> will_;
+    bool will_stored_ = false; // or its record is in the open batch
     time_point will_due_ = never; // offline: when the will is published
     std::uint64_t claim_ = 0;     // the number of the claim that has it, or had it last
     std::size_t in_flight_ = 0;   // outstanding on this connection: counts against the window

@@ -94,6 +94,7 @@ session& shard_sessions::create(slot& s) {
 void shard_sessions::attach(session& s, const attachment& with, time_point) {
     const bool was_durable = s.durable();
     s.attach(with);
+    record_will(s); // [MQTT-3.1.2-7]
     s.set_expiry(with.expiry, with.expires);
     // A session that was stored stays so until it ends, though its new connection lets it end with it: what it is owed
     // is in the store.
@@ -101,7 +102,6 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
     s.slot_->durable.store(durable, std::memory_order_relaxed);
     if (durable) {
         record(s, 0);
-        record_will(s); // [MQTT-3.1.2-7]
         // Subscriptions made while the session was not durable become so with it.
         if (!was_durable) {
             for (const auto& [filter, options] : s.subscriptions_) {
@@ -163,18 +163,22 @@ void shard_sessions::publish_will_of(session& s, bool may_wait, time_point now) 
     if (s.expires_) delay = std::min(delay, s.expiry_);
     if (may_wait && delay.count() > 0) {
         s.will_due_ = now + delay;
-        if (s.durable()) record_will(s); // the delay counts while the server is down
+        record_will(s); // the delay counts while the server is down
         return;
     }
+    const auto last_will = s.will_->message;
+    s.set_will(std::nullopt); // [MQTT-3.1.2-10], in one batch with its publication
+    s.will_due_ = never;
+    publish_will(s.id(), *last_will, now);
+}
+
+void shard_sessions::publish_will(session_id of, const message& last_will, time_point now) {
     // Its lifetime begins when it is published (§3.1.3.2.4).
-    auto fields = s.will_->message->fields();
+    auto fields = last_will.fields();
     if (fields.expires_at != never) fields.expires_at = now + (fields.expires_at - fields.received_at);
     fields.received_at = now;
-    fields.publisher = s.id();
-    auto due = make_message(fields);
-    s.set_will(std::nullopt); // [MQTT-3.1.2-10]
-    s.will_due_ = never;
-    publish_will_(std::move(due), now);
+    fields.publisher = of;
+    publish_will_(make_message(fields), now);
 }
 
 // Its expiry has passed [MQTT-4.1.0-2], or a clean start ends it. What it held is for nobody else [MQTT-4.8.2-5].
@@ -213,9 +217,9 @@ ticket shard_sessions::end(session& s, time_point now) {
 
 // --- records ---
 
-// The will of its present or last connection; an earlier one's is gone.
-void shard_sessions::record_will(const session& s) {
-    if (!s.will_) return desk_.open().erase(column::wills, storage::will_key(s.id()));
+// Of every session, stored or not: a connection that dies with the server has a will as well [MQTT-3.1.2-8].
+void shard_sessions::record_will(session& s) {
+    if (!s.will_) return;
     std::string value;
     storage::encode_will({.message = s.will_->message->fields(),
                           .delay_s = static_cast<std::uint32_t>(s.will_->delay.count()),
@@ -223,6 +227,7 @@ void shard_sessions::record_will(const session& s) {
                          value);
     desk_.open().put(column::wills, storage::will_key(s.id()), value);
     desk_.require(true);
+    s.will_stored_ = true;
 }
 
 void shard_sessions::record(const session& s, std::int64_t disconnected_at_ms) {
@@ -378,12 +383,17 @@ void shard_sessions::schedule(session& s) {
 }
 
 time_point shard_sessions::next_deadline() const {
-    if (!to_read_.empty()) return time_point{};
+    if (!to_read_.empty() || !lost_wills_.empty()) return time_point{};
     return deadlines_.empty() ? never : deadlines_.top().first;
 }
 
 void shard_sessions::on_deadline(time_point now) {
     for (const auto id : std::exchange(to_read_, {})) read_left_behind(id, message_id{0});
+    for (const auto& [id, last_will] : std::exchange(lost_wills_, {})) {
+        desk_.open().erase(column::wills, storage::will_key(id));
+        desk_.require(true);
+        publish_will(id, *last_will, now);
+    }
     while (!deadlines_.empty() && deadlines_.top().first <= now) {
         const auto id = deadlines_.top().second;
         deadlines_.pop();
@@ -448,6 +458,7 @@ void shard_sessions::restore(const storage::recovered_session& from, time_point 
     if (from.will) {
         // Going down with the server counts as losing the connection.
         s.will_ = will{.message = from.will->message, .delay = seconds{from.will->delay_s}};
+        s.will_stored_ = true;
         s.will_due_ = from.will->due_at_ms == 0 ? now + std::min(s.will_->delay, s.expires_ ? s.expiry_ : s.will_->delay)
                                                 : from_epoch_ms(from.will->due_at_ms);
         if (from.will->due_at_ms == 0) record_will(s);

@@ -66,6 +66,9 @@ public:
     // At start-up, before anything runs: this shard's share of what was stored.
     void restore(const storage::recovered_session& from, time_point now);
 
+    // The will of a connection that died with the server, its session with it: published when everything is restored.
+    void restore(session_id of, message_ptr lost_will) { lost_wills_.emplace_back(of, std::move(lost_will)); }
+
     // Kicks whoever is attached to this client id; true if somebody was.
     [[nodiscard]] bool kick(std::string_view client_id, time_point now);
     using visitor = std::function<void(const session&, time_point ends_at)>;
@@ -104,8 +107,9 @@ private:
     ticket take_over(session& s, bool clean, time_point now); // of the deletion, when a stored one was deleted
     void hand_over(slot& s, std::uint16_t to, time_point now);
     void publish_will_of(session& s, bool may_wait, time_point now);
+    void publish_will(session_id of, const message& last_will, time_point now);
     void record(const session& s, std::int64_t disconnected_at_ms);
-    void record_will(const session& s);
+    void record_will(session& s);
     void erase_records(session_id of);
     void leave_queues(session& s);
     void join_queues(session& s);
@@ -130,6 +134,7 @@ private:
     // Sessions that ended while the store held what they got through shared groups.
     std::unordered_map<session_id, remains> left_behind_;
     std::vector<session_id> to_read_; // of these, found at start-up
+    std::vector<std::pair<session_id, message_ptr>> lost_wills_; // found at start-up, to be published
     bool draining_ = false;
     std::unordered_map<std::uint64_t, barrier> barriers_;
     std::uint64_t last_token_ = 0;

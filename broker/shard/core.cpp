@@ -99,6 +99,9 @@ void shard_core::restore(const storage::recovered& from, time_point now) {
     for (const auto& s : from.sessions) {
         if (home_shard(s.session.client_id, shared_.shards) == desk_.self()) sessions_.restore(s, now);
     }
+    for (const auto& [id, lost_will] : from.lost_wills) {
+        if (id.value() % shared_.shards == desk_.self()) sessions_.restore(id, lost_will);
+    }
     for (const auto& m : from.retained) {
         const bool expires = m->expires_at() != never;
         if (expires && home_shard(m->topic(), shared_.shards) == desk_.self()) router_.expire_later(*m);

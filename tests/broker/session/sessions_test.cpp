@@ -174,3 +174,151 @@ TEST_CASE("end() deletes a durable session; its ticket is the deletion's") {
     CHECK(node.shard().route().is_durable(at));
     CHECK(rows(node, storage::column::sessions) == 0);
 }
+
+namespace {
+
+attachment with_will(seconds expiry, seconds delay = seconds{0}) {
+    return {.window = 10,
+            .expiry = expiry,
+            .last_will = will{.message = make_message({.topic = "will", .payload = as_bytes("dead"), .level = qos::at_least_once}),
+                              .delay = delay}};
+}
+
+// A durable subscriber of the will's topic that is away; what it finds when it comes back.
+words wills_seen(test_node& node) {
+    test_receiver watcher;
+    watcher.claim(node, "watcher", 0, {.window = 10, .expiry = seconds{10'000}});
+    auto seen = watcher.take();
+    for (const auto h : watcher.handles) CHECK(watcher.settle(node, h));
+    watcher.leave(node);
+    return seen;
+}
+
+void watch(test_node& node) {
+    test_receiver watcher;
+    watcher.claim(node, "watcher", 0, {.window = 10, .expiry = seconds{10'000}});
+    watcher.subscribe(node, "will");
+    watcher.leave(node);
+}
+
+} // namespace
+
+TEST_CASE("[MQTT-3.1.2-8] the will of a connection that died with the server is published at the start, once") {
+    for (const auto expiry : {seconds{0}, seconds{100}}) {
+        for (const std::size_t shard : {0U, 1U}) {
+            CAPTURE(expiry.count());
+            test_node node{2};
+            watch(node);
+            test_receiver r;
+            r.claim(node, "r", shard, with_will(expiry));
+            CHECK(rows(node, storage::column::wills) == 1);
+            node.crash_and_recover();
+            node.advance(seconds{1});
+            CHECK(wills_seen(node) == words{"dead"});
+            CHECK(rows(node, storage::column::wills) == 0);
+            node.crash_and_recover();
+            node.advance(seconds{1000});
+            CHECK(wills_seen(node).empty());
+        }
+    }
+}
+
+TEST_CASE("a will that was published before a crash is not published after it, on disk or on its way there") {
+    for (const auto expiry : {seconds{0}, seconds{100}}) {
+        for (const bool written : {true, false}) {
+            CAPTURE(expiry.count());
+            CAPTURE(written);
+            test_node node;
+            watch(node);
+            test_receiver r;
+            r.claim(node, "r", 0, with_will(expiry));
+            node.commit_automatically(false);
+            r.leave(node);
+            if (written) node.commit();
+            node.commit_automatically(true);
+            node.crash_and_recover(); // what was not written did not happen: the connection is lost with the server
+            node.advance(seconds{1});
+            CHECK(rows(node, storage::column::wills) == 0);
+            CHECK(wills_seen(node) == words{"dead"});
+        }
+    }
+}
+
+TEST_CASE("MQTT 5 §3.1.3.2.4: the expiry of a will that the start publishes begins then") {
+    test_node node;
+    watch(node);
+    test_receiver r;
+    auto with = with_will(seconds{0});
+    auto fields = with.last_will->message->fields();
+    fields.received_at = node.now();
+    fields.expires_at = node.now() + seconds{10};
+    with.last_will->message = make_message(fields);
+    r.claim(node, "r", 0, with);
+    node.advance(seconds{60});
+    node.crash_and_recover();
+    node.advance(seconds{5});
+    CHECK(wills_seen(node) == words{"dead"});
+}
+
+TEST_CASE("a will's delay counts while the server is down; the session's end is not waited beyond") {
+    for (const bool left_before : {false, true}) {
+        CAPTURE(left_before);
+        test_node node;
+        watch(node);
+        test_receiver r;
+        r.claim(node, "r", 0, with_will(seconds{100}, seconds{60}));
+        if (left_before) r.leave(node);
+        node.advance(seconds{50});
+        node.crash_and_recover();
+        node.advance(seconds{left_before ? 9 : 59});
+        CHECK(wills_seen(node).empty());
+        node.advance(seconds{2});
+        CHECK(wills_seen(node) == words{"dead"});
+    }
+}
+
+TEST_CASE("[MQTT-3.14.4-3] a goodbye, or a new connection without will, takes the will off the disk") {
+    for (const auto expiry : {seconds{0}, seconds{100}}) {
+        for (const bool goodbye : {true, false}) {
+            CAPTURE(expiry.count());
+            CAPTURE(goodbye);
+            test_node node;
+            watch(node);
+            test_receiver r;
+            r.claim(node, "r", 0, with_will(expiry, seconds{50}));
+            if (goodbye) {
+                node.shard().sessions().detach(*std::exchange(r.mine, nullptr), false, node.now());
+                node.settle();
+            } else {
+                if (expiry == seconds{0}) continue; // its will is due as it goes
+                test_receiver again;
+                again.claim(node, "r");
+            }
+            CHECK(rows(node, storage::column::wills) == 0);
+            node.crash_and_recover();
+            node.advance(seconds{60});
+            CHECK(wills_seen(node).empty());
+        }
+    }
+}
+
+TEST_CASE("[MQTT-3.1.2-23] the expiry a client says goodbye with is the one that counts, over a crash too") {
+    test_node node;
+    test_receiver r;
+    r.claim(node, "r", 0, {.window = 10, .expiry = seconds{10}});
+    r.mine->set_expiry(seconds{1000}, true);
+    r.leave(node);
+    node.crash_and_recover();
+    node.advance(seconds{500});
+    test_receiver again;
+    again.claim(node, "r");
+    CHECK(again.present);
+    again.mine->set_expiry(seconds{5}, true);
+    again.leave(node);
+    node.advance(seconds{3});
+    node.crash_and_recover();
+    node.advance(seconds{3});
+    test_receiver last;
+    last.claim(node, "r");
+    CHECK_FALSE(last.present);
+}
