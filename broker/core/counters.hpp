@@ -15,6 +15,10 @@ inline constexpr std::size_t protocol_kinds = 3;
 enum class drop_reason : std::uint8_t { queue_full, expired, no_subscriber, too_big, no_local, disconnected, storage, acl };
 inline constexpr std::size_t drop_reasons = 8;
 
+// Limits that are answered with a refusal; what a full session drops is a drop_reason.
+enum class limit_kind : std::uint8_t { sessions, subscriptions, subscriptions_per_client, retained };
+inline constexpr std::size_t limit_kinds = 4;
+
 struct counters {
     using count = std::uint64_t;
 
@@ -37,6 +41,7 @@ struct counters {
     count network_bytes_received = 0;
     count network_bytes_sent = 0;
     count slow_consumers = 0; // gauge: connections whose outbox is over its limit
+    std::array<count, limit_kinds> refused{};
     count sessions_online = 0; // gauge
     count sessions_expired = 0;
     count shared_passed_on = 0; // messages that went from one member of a shared group to another
@@ -49,6 +54,7 @@ struct counters {
     [[nodiscard]] static count at_least_zero(count sum) { return static_cast<std::int64_t>(sum) < 0 ? 0 : sum; }
 
     void add(const counters& other); // for sums over shards
+    void refuse(limit_kind which) { ++refused[static_cast<std::size_t>(which)]; }
     void drop(drop_reason reason, count n = 1) { messages_dropped[static_cast<std::size_t>(reason)] += n; }
 };
 

@@ -53,6 +53,7 @@ struct limits {
     // Per session and per queue
     std::size_t session_queue_messages_max = 10'000;
     std::size_t session_queue_bytes_max = 64 * 1024 * 1024;
+    std::string session_queue_policy{"drop-oldest"}; // or drop-new
     std::size_t session_memory_messages_max = 1'000; // head of the queue kept in memory
     std::size_t session_memory_bytes_max = 1024 * 1024;
     std::size_t queue_messages_max = 100'000;
@@ -61,6 +62,7 @@ struct limits {
 
     // Per process
     std::size_t max_sessions = 1'000'000;
+    std::size_t max_subscriptions = 10'000'000;
     std::size_t max_queues = 10'000;
     std::size_t retained_messages_max = 1'000'000;
     std::size_t retained_bytes_max = 1024ULL * 1024 * 1024;

@@ -228,7 +228,7 @@ refusal shard_router::keep(const message_ptr& m, bool room_is_sure) {
     case retained::outcome::stored:
     case retained::outcome::replaced: break;
     case retained::outcome::refused_count:
-    case retained::outcome::refused_bytes: return refusal::quota_exceeded;
+    case retained::outcome::refused_bytes: desk_.count().refuse(limit_kind::retained); return refusal::quota_exceeded;
     }
     desk_.retained_changed(m->topic());
     if (m->expires_at() != never) expire_later(*m);
@@ -274,7 +274,10 @@ unit_outcome shard_router::publish_all(std::span<const unit_step> steps, time_po
             refused = places[i].refused;
         } else if (is_kept(m) && !m.payload().empty()) {
             kept_bytes += m.footprint();
-            if (!retained_.has_room(++kept, kept_bytes)) refused = refusal::quota_exceeded;
+            if (!retained_.has_room(++kept, kept_bytes)) {
+                desk_.count().refuse(limit_kind::retained);
+                refused = refusal::quota_exceeded;
+            }
         }
         if (refused == refusal::none) continue;
         for (const auto& p : places) {
@@ -314,6 +317,20 @@ std::size_t shard_router::first_unanswerable(std::span<const unit_step> steps) {
 
 // --- subscriptions ---
 
+// Shards that subscribe at once may pass the bound on all by one each.
+bool shard_router::room_for_subscription(const session& s) {
+    const auto& bounds = desk_.bounds();
+    if (s.subscriptions_.size() >= bounds.max_subscriptions_per_client) {
+        desk_.count().refuse(limit_kind::subscriptions_per_client);
+        return false;
+    }
+    if (trie_.subscriptions() + trie_.shared_subscriptions() >= bounds.max_subscriptions) {
+        desk_.count().refuse(limit_kind::subscriptions);
+        return false;
+    }
+    return true;
+}
+
 router::temporary shard_router::open_temporary(session& s, std::string_view name, const subscription_options& options,
                                                time_point) {
     BROKER_ASSERT(!s.durable());
@@ -322,9 +339,7 @@ router::temporary shard_router::open_temporary(session& s, std::string_view name
     const auto filter = topic_filter::parse(made.topic, desk_.bounds());
     if (!filter || name.empty() || filter->has_wildcard()) return {.refused = refusal::not_permitted};
     const auto known = s.subscriptions_.find(made.topic);
-    if (known == s.subscriptions_.end() && s.subscriptions_.size() >= desk_.bounds().max_subscriptions_per_client) {
-        return {.refused = refusal::quota_exceeded};
-    }
+    if (known == s.subscriptions_.end() && !room_for_subscription(s)) return {.refused = refusal::quota_exceeded};
     (void)trie_.insert(*filter, *s.slot_, options);
     s.subscriptions_.insert_or_assign(made.topic, options);
     return made;
@@ -334,9 +349,7 @@ router::subscribed shard_router::subscribe(session& s, const topic_filter& filte
                                            time_point) {
     const auto known = s.subscriptions_.find(filter.text());
     const bool existed = known != s.subscriptions_.end();
-    if (!existed && s.subscriptions_.size() >= desk_.bounds().max_subscriptions_per_client) {
-        return {.refused = refusal::quota_exceeded};
-    }
+    if (!existed && !room_for_subscription(s)) return {.refused = refusal::quota_exceeded};
     if (s.durable() && desk_.store_failed()) return {.refused = refusal::storage_failed};
     if (level_walk{filter.pattern()}.level() == "$temp" && !existed) return {.refused = refusal::not_permitted};
     if (filter.what() == topic_filter::kind::queue) {

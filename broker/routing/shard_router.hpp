@@ -72,6 +72,7 @@ private:
         bool any = false;
     };
 
+    [[nodiscard]] bool room_for_subscription(const session& s);
     void merge_overlapping();
     stored_receivers choose_receivers(const message& m);
     [[nodiscard]] target target_of(slot& to, const subscription_options& options, const message& m);

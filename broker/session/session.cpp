@@ -51,6 +51,8 @@ void session::enqueue(entry e, time_point now) {
     }
     if (!online() && !durable()) return drop(e, drop_reason::disconnected);
 
+    if (desk_->bounds().session_queue_policy == "drop-new" && !has_place_for(e)) return drop(e, drop_reason::queue_full);
+
     backlog_.push_back(std::move(e));
     if (!over_limit()) {
         if (!online()) backlog_.spill_all();
@@ -65,6 +67,12 @@ void session::enqueue(entry e, time_point now) {
 bool session::over_limit() const {
     const auto& bounds = desk_->bounds();
     return backlog_.size() > bounds.session_queue_messages_max || backlog_.bytes() > bounds.session_queue_bytes_max;
+}
+
+bool session::has_place_for(const entry& e) const {
+    const auto& bounds = desk_->bounds();
+    return backlog_.size() < bounds.session_queue_messages_max &&
+           backlog_.bytes() + e.message->footprint() <= bounds.session_queue_bytes_max;
 }
 
 void session::drop_oldest() {

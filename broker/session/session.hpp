@@ -184,6 +184,7 @@ private:
     void pump_retained(time_point now);
     [[nodiscard]] bool hand_over_retained(const message_ptr& m, const subscription_options& options, time_point now);
     [[nodiscard]] bool ready_for_more() const;
+    [[nodiscard]] bool has_place_for(const entry& e) const;
     [[nodiscard]] bool over_limit() const;
     void drop_oldest(); // as far as they are in memory
     void hand_over(entry e, time_point now);

@@ -31,7 +31,10 @@ sessions::claimed shard_sessions::claim(std::string_view client_id, bool clean, 
     const auto mine = desk_.self();
     for (;;) {
         const auto found = table_.find_or_create(client_id, mine, [this] { return session_id{desk_.next_id()}; });
-        if (found.value == nullptr) return {.refused = true};
+        if (found.value == nullptr) {
+            desk_.count().refuse(limit_kind::sessions);
+            return {.refused = true};
+        }
         if (number == 0) number = found.claim;
         slot& s = *found.value;
         if (found.created) {
@@ -77,7 +80,10 @@ void shard_sessions::abandon(subscriber& who) {
 
 session* shard_sessions::open_transient(std::string_view label, attachment with, time_point now) {
     auto* s = table_.create_unlisted(label, desk_.self(), session_id{desk_.next_id()});
-    if (s == nullptr) return nullptr;
+    if (s == nullptr) {
+        desk_.count().refuse(limit_kind::sessions);
+        return nullptr;
+    }
     auto& made = create(*s);
     with.expiry = seconds{0};
     with.expires = true;

@@ -225,3 +225,43 @@ TEST_CASE("what sessions are owed is counted: waiting, outstanding, moved, ended
     clean.claim(node, "r", 0, {.window = 2}, true);
     CHECK(owed() == std::pair<counters::count, counters::count>{0, 0});
 }
+
+TEST_CASE("limits.session.queue_policy = drop-new: what is there stays, on disk too") {
+    limits bounds;
+    bounds.session_queue_policy = "drop-new";
+    bounds.session_queue_messages_max = 3;
+    for (const bool online : {true, false}) {
+        CAPTURE(online);
+        test_node node{1, bounds};
+        test_receiver r;
+        r.claim(node, "r");
+        r.subscribe(node, "t");
+        r.room = false;
+        if (!online) r.leave(node);
+        for (const auto* const m : {"1", "2", "3", "4", "5"}) publish(node, "t", m);
+        CHECK(node.shard().route().count().messages_dropped[static_cast<std::size_t>(drop_reason::queue_full)] == 2);
+        CHECK(rows(node, storage::column::entries) == 3);
+        if (online) r.leave(node);
+        test_receiver again;
+        again.claim(node, "r");
+        CHECK(again.take() == words{"1", "2", "3"});
+    }
+}
+
+TEST_CASE("limits.session.bytes with drop-new") {
+    limits bounds;
+    bounds.session_queue_policy = "drop-new";
+    bounds.session_queue_bytes_max = 10'000;
+    test_node node{1, bounds};
+    test_receiver r;
+    r.claim(node, "r");
+    r.subscribe(node, "t");
+    r.leave(node);
+    for (int i = 0; i != 20; ++i) publish(node, "t", std::string(1000, static_cast<char>('a' + i)));
+    test_receiver again;
+    again.claim(node, "r");
+    const auto kept = again.take();
+    CHECK(kept.size() >= 8);
+    CHECK(kept.size() <= 9);
+    CHECK(kept.front().starts_with("a"));
+}

@@ -322,3 +322,22 @@ TEST_CASE("[MQTT-3.1.2-23] the expiry a client says goodbye with is the one that
     last.claim(node, "r");
     CHECK_FALSE(last.present);
 }
+
+TEST_CASE("limits.max_subscriptions and max_subscriptions_per_client refuse one more, are counted, and room comes back") {
+    for (const bool of_all : {true, false}) {
+        CAPTURE(of_all);
+        limits bounds;
+        (of_all ? bounds.max_subscriptions : bounds.max_subscriptions_per_client) = 3;
+        test_node node{1, bounds};
+        test_receiver r;
+        r.claim(node, "r");
+        for (const auto* const f : {"a", "b/#", "$share/g/c"}) r.subscribe(node, f);
+        r.subscribe(node, "a"); // the same again is no more
+        const auto more = *topic_filter::parse("d", bounds);
+        CHECK(node.shard().route().subscribe(*r.mine, more, {}, node.now()).refused == refusal::quota_exceeded);
+        const auto which = of_all ? limit_kind::subscriptions : limit_kind::subscriptions_per_client;
+        CHECK(node.shard().route().count().refused[static_cast<std::size_t>(which)] == 1);
+        CHECK(node.shard().route().unsubscribe(*r.mine, *topic_filter::parse("$share/g/c", bounds), node.now()).existed);
+        CHECK(node.shard().route().subscribe(*r.mine, more, {}, node.now()).refused == refusal::none);
+    }
+}
