@@ -10,6 +10,7 @@ namespace broker::storage {
 namespace {
 
 constexpr std::uint8_t version = 1;
+constexpr std::uint8_t session_version = 2; // 1: without sent_below
 
 std::uint32_t checksum(std::string_view bytes) {
     return static_cast<std::uint32_t>(
@@ -19,7 +20,9 @@ std::uint32_t checksum(std::string_view bytes) {
 // Everything appended between construction and destruction becomes one record.
 class record_writer : public byte_writer {
 public:
-    explicit record_writer(std::string& to) : byte_writer{to}, to_{to}, begin_{to.size()} { u8(version); }
+    explicit record_writer(std::string& to, std::uint8_t as = version) : byte_writer{to}, to_{to}, begin_{to.size()} {
+        u8(as);
+    }
     record_writer(const record_writer&) = delete;
     record_writer& operator=(const record_writer&) = delete;
     ~record_writer() { u32(checksum(std::string_view{to_}.substr(begin_))); }
@@ -29,14 +32,14 @@ private:
     std::size_t begin_;
 };
 
-result<byte_reader, storage_error> open(std::string_view value) {
+result<byte_reader, storage_error> open(std::string_view value, std::uint8_t as = version) {
     if (value.size() < 5) return fail(storage_error{"record is too short"});
     const auto body = value.substr(0, value.size() - 4);
     if (byte_reader{as_bytes(value.substr(body.size()))}.u32() != checksum(body)) {
         return fail(storage_error{"record fails its checksum"});
     }
     byte_reader in{as_bytes(body)};
-    if (in.u8() != version) return fail(storage_error{"record has an unknown version"});
+    if (in.u8() != as) return fail(storage_error{"record has an unknown version"});
     return in;
 }
 
@@ -82,19 +85,21 @@ message_fields read_body(byte_reader& in) {
 } // namespace
 
 void encode_session(const session_record& r, std::string& to) {
-    record_writer out{to};
+    record_writer out{to, session_version};
     out.text16(r.client_id).u64(r.expiry_s).u8(r.expires ? 1 : 0);
-    out.u64(static_cast<std::uint64_t>(r.disconnected_at_ms));
+    out.u64(static_cast<std::uint64_t>(r.disconnected_at_ms)).u64(r.sent_below.value());
 }
 
 result<session_record, storage_error> decode_session(std::string_view value) {
-    auto in = open(value);
+    const bool old = !value.empty() && value.front() == version;
+    auto in = open(value, old ? version : session_version);
     if (!in) return fail(in.error());
     session_record r;
     r.client_id = in->text16();
     r.expiry_s = in->u64();
     r.expires = in->u8() != 0;
     r.disconnected_at_ms = static_cast<std::int64_t>(in->u64());
+    if (!old) r.sent_below = message_id{in->u64()};
     return closed(*in, std::move(r));
 }
 

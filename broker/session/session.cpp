@@ -108,7 +108,8 @@ void session::hand_over(entry e, time_point now) {
     }
     if (e.share) got_shares_ = true;
     outstanding_entry o{.value = std::move(e), .handle = 0};
-    bool again = o.value.redelivery_count != 0 && !o.value.elsewhere; // DUP: sent to this receiver before [MQTT-3.3.1-3]
+    // DUP: sent to this receiver before [MQTT-3.3.1-3].
+    bool again = (o.value.redelivery_count != 0 && !o.value.elsewhere) || may_have_been_sent(o.value);
     if (const auto it = stored_handles_.find(o.value.message->id()); it != stored_handles_.end()) {
         o.handle = it->second.first; // it was sent with this handle before a restart [MQTT-4.4.0-1]
         stored_handles_.erase(it);
@@ -125,7 +126,7 @@ void session::hand_over(entry e, time_point now) {
     if (outstanding_.back().at == outstanding_entry::phase::sent) send(outstanding_.back(), again, now);
 }
 
-// DUP exactly when it was sent before [MQTT-3.3.1-1, MQTT-4.3.2-2, MQTT-4.3.3-2].
+// DUP when it was sent before, or may have been [MQTT-3.3.1-1], and not else [MQTT-4.3.2-2, MQTT-4.3.3-2].
 void session::send(const outstanding_entry& o, bool again, time_point now) {
     subscriber_->deliver({.message = o.value.message,
                           .level = o.value.level,
@@ -479,6 +480,21 @@ void session::restore_handle(message_id message, std::uint16_t handle, bool was_
                         .handle = handle,
                         .at = outstanding_entry::phase::released};
     outstanding_.push_back(std::move(o));
+}
+
+// QoS 1 is sent without a word to the store. Of QoS 2 the handle on disk tells, of a queue's messages the queue.
+bool session::may_have_been_sent(const entry& e) const {
+    return e.level == qos::at_least_once && e.from == nullptr && e.message->id() < sent_before_restart_below_;
+}
+
+message_id session::sent_below() const {
+    auto below = sent_before_restart_below_;
+    for (const auto& o : outstanding_) {
+        if (o.value.level == qos::at_least_once && o.value.message) {
+            below = std::max(below, message_id{o.value.message->id().value() + 1});
+        }
+    }
+    return below;
 }
 
 } // namespace broker

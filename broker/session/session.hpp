@@ -210,6 +210,8 @@ private:
     void put_away(); // detached: what is stored leaves memory
     void arrived(shard_desk& desk);                           // moved here: tickets are this shard's from now on
     void restore_handle(message_id id, std::uint16_t handle, bool was_released); // recovery
+    [[nodiscard]] bool may_have_been_sent(const entry& e) const; // by the server before a restart
+    [[nodiscard]] message_id sent_below() const; // of QoS 1: no entry with this id or a higher one was sent
 
     slot* slot_;
     shard_desk* desk_;
@@ -228,6 +230,7 @@ private:
     std::vector<retained_walk> walks_; // the first is under way
     window_queue outstanding_; // in order of handing over
     std::unordered_map<message_id, std::pair<std::uint16_t, bool>> stored_handles_; // after a restart: handle, released
+    message_id sent_before_restart_below_{};
     backlog backlog_;
     std::unordered_map<packet_id, ticket> inbound_;
     bool has_queues_ = false; // some subscription is a queue

@@ -241,7 +241,8 @@ void shard_sessions::record(const session& s, std::int64_t disconnected_at_ms) {
     storage::encode_session({.client_id = s.slot_->client_id,
                              .expiry_s = static_cast<std::uint64_t>(s.expiry_.count()),
                              .expires = s.expires_,
-                             .disconnected_at_ms = disconnected_at_ms},
+                             .disconnected_at_ms = disconnected_at_ms,
+                             .sent_below = s.sent_below()},
                             value);
     desk_.open().put(column::sessions, storage::session_key(s.id()), value);
     desk_.require(true);
@@ -441,7 +442,8 @@ void shard_sessions::restore(const storage::recovered_session& from, time_point 
     handle->durable.store(true, std::memory_order_relaxed);
     s.expiry_ = seconds{from.session.expiry_s};
     s.expires_ = from.session.expires;
-    const auto since = from.session.disconnected_at_ms == 0 ? now : from_epoch_ms(from.session.disconnected_at_ms);
+    const bool was_connected = from.session.disconnected_at_ms == 0;
+    const auto since = was_connected ? now : from_epoch_ms(from.session.disconnected_at_ms);
     s.ends_at_ = s.expires_ ? since + s.expiry_ : never;
     for (const auto& [filter, options] : from.subscriptions) {
         const auto parsed = topic_filter::parse(filter, desk_.bounds());
@@ -459,6 +461,7 @@ void shard_sessions::restore(const storage::recovered_session& from, time_point 
     for (const auto& [message, record] : from.outbound_qos2) {
         s.restore_handle(message, record.handle, record.released);
     }
+    s.sent_before_restart_below_ = was_connected ? message_id{desk_.next_id()} : from.session.sent_below;
     if (from.has_entries) s.backlog_.assume_stored();
     const session::change counted{s};
     if (from.will) {
@@ -470,7 +473,7 @@ void shard_sessions::restore(const storage::recovered_session& from, time_point 
         if (from.will->due_at_ms == 0) record_will(s);
     }
     // It was connected when the server went down: its time runs from now on, whatever becomes of this start.
-    if (from.session.disconnected_at_ms == 0) record(s, std::max<std::int64_t>(epoch_ms(now), 1));
+    if (was_connected) record(s, std::max<std::int64_t>(epoch_ms(now), 1));
     schedule(s);
 }
 

@@ -1,5 +1,6 @@
 #include "storage/keys.hpp"
 #include "storage/records.hpp"
+#include "support/hex.hpp"
 
 #include <doctest/doctest.h>
 
@@ -40,9 +41,19 @@ TEST_CASE("records come back as they were; a flipped byte or a cut is noticed") 
         CHECK_FALSE(decode_entry(value.substr(0, i)));
     }
     std::string session;
-    encode_session({.client_id = "me", .expiry_s = 9, .expires = false, .disconnected_at_ms = 7}, session);
+    encode_session({.client_id = "me", .expiry_s = 9, .expires = false, .disconnected_at_ms = 7, .sent_below = message_id{8}}, session);
     const auto back = decode_session(session);
     REQUIRE(back);
     CHECK(back->client_id == "me");
     CHECK_FALSE(back->expires);
+    CHECK(back->sent_below == message_id{8});
+}
+
+TEST_CASE("a session record of version 1 is read: nobody knows what was sent") {
+    const auto old = decode_session(test::hex("01 0004 676f6f64 0000000000000064 01 0000000000000005 5c7d0528"));
+    REQUIRE(old);
+    CHECK(old->client_id == "good");
+    CHECK(old->expiry_s == 100);
+    CHECK(old->disconnected_at_ms == 5);
+    CHECK(old->sent_below == message_id{});
 }

@@ -89,7 +89,7 @@ TEST_CASE("MQTT-3.3.2-4, MQTT-3.3.2-15, MQTT-3.3.2-16, MQTT-3.3.2-17, MQTT-3.3.2
     sub.disconnect();
     node.crash_and_recover(); // nor does the disk alter them
     client again{node, v5("s", "", "00")};
-    CHECK_LIKE(again.after_connack(), "32 * " + bytes("[" + std::string{properties} + "] 68"));
+    CHECK_LIKE(again.after_connack(), "3a * " + bytes("[" + std::string{properties} + "] 68"));
 }
 
 TEST_CASE("§3.3.2.3.2, MQTT-3.4.2-1: a payload that is not the UTF-8 it says is refused, not the connection") {

@@ -162,7 +162,13 @@ TEST_CASE("a durable subscription gets what was sent while its client was away, 
     from.put("SEND\ndestination:/topic/a\nreceipt:r\n\naway");
     CHECK(from.one().command == "RECEIPT");
     from.transport().disconnect();
-    node.crash_and_recover();
+    for (const bool sent_before : {false, true}) { // perhaps: it was connected when the server died
+        node.crash_and_recover();
+        stomp_client to{node, "1.2", "client-id:desk\n"};
+        to.put("SUBSCRIBE\nid:1\ndestination:/topic/a\nack:client\ndurable-subscription-name:n\n\n");
+        CHECK(to.one()["redelivered"] == std::string_view{sent_before ? "true" : "(none)"});
+        if (!sent_before) node.crash_and_recover();
+    }
     for (const auto* const header : {"durable-subscription-name:n", "activemq.subscriptionName:n"}) {
         CAPTURE(header);
         stomp_client to{node, "1.2", "client-id:desk\n"};
