@@ -11,6 +11,7 @@ namespace broker {
 void backlog::spill(message_id id, std::size_t bytes) {
     ++spilled_;
     spilled_bytes_ += bytes;
+    stuck_ = false;
     if (loading_) {
         ++spilled_since_load_;
         since_load_from_ = std::min(since_load_from_, id);
@@ -89,6 +90,13 @@ std::vector<message_id> backlog::recently_loaded() const {
 
 void backlog::forget_loads(std::uint64_t upto) {
     std::erase_if(recent_loads_, [upto](const load& l) { return l.number <= upto; });
+}
+
+std::optional<message_id> backlog::goes_on_at(const storage::loaded_rows& rows) {
+    for (auto row = rows.entries.rbegin(); row != rows.entries.rend(); ++row) {
+        if (const auto key = storage::decode_entry_key(row->first)) return message_id{key->message.value() + 1};
+    }
+    return std::nullopt;
 }
 
 std::optional<entry> backlog::decode(const std::pair<std::string, std::string>& row,

@@ -80,8 +80,10 @@ public:
     void clear();
 
     // True when the head is drained, something is spilled, and no load is under way.
-    [[nodiscard]] bool wants_load() const { return head_.empty() && may_load(); }
+    [[nodiscard]] bool wants_load() const { return head_.empty() && may_load() && !stuck_; }
     [[nodiscard]] bool may_load() const { return spilled_ != 0 && !loading_; }
+    // A load that could not read a row is not made again before something has changed: more to load, or this.
+    void try_again() { stuck_ = false; }
     // At most `messages_max`, oldest first.
     [[nodiscard]] storage::load_request start_load(session_id of, std::size_t messages_max = load_messages_max);
     // The answer. `known(id)`: the entry is being handed over already. Undecodable rows are skipped and counted.
@@ -101,6 +103,8 @@ public:
     void forget_loads(std::uint64_t upto);
     [[nodiscard]] std::vector<message_id> recently_loaded() const;
 
+    // Where the next load goes on when the limits cut this one off: behind the last row, readable or not. Nothing: no row.
+    [[nodiscard]] static std::optional<message_id> goes_on_at(const storage::loaded_rows& rows);
     // A row of a load; nothing when it cannot be decoded.
     [[nodiscard]] static std::optional<entry> decode(const std::pair<std::string, std::string>& row,
                                                      const std::optional<std::string>& shared);
@@ -123,6 +127,7 @@ private:
     std::vector<message_id> settled_since_load_; // no more than were handed over when the load began
     std::uint64_t loads_ = 0;
     bool loading_ = false;
+    bool stuck_ = false;
     std::uint64_t load_number_ = 0;
     std::size_t memory_messages_max_;
     std::size_t memory_bytes_max_;
@@ -145,7 +150,7 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
     loading_ = false;
     std::size_t damaged = 0;
     load brought{.number = ++loads_};
-    message_id last{0};
+    std::ranges::sort(settled_since_load_);
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
         auto loaded = decode(rows.entries[i], rows.messages[i]);
         if (!loaded) {
@@ -153,11 +158,10 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
             continue;
         }
         const auto id = loaded->message->id();
-        last = std::max(last, id);
         brought.ids.push_back(id);
         const auto size = loaded->message->footprint();
         spilled_bytes_ -= std::min(spilled_bytes_, size);
-        if (known(id) || std::ranges::find(settled_since_load_, id) != settled_since_load_.end()) continue;
+        if (known(id) || std::ranges::binary_search(settled_since_load_, id)) continue;
         bytes_ += size;
         head_.push_back(std::move(*loaded));
     }
@@ -165,7 +169,9 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
     if (rows.more) {
         const auto taken = rows.entries.size();
         spilled_ = spilled_ > taken ? spilled_ - taken : 1;
-        spill_from_ = std::min(message_id{last.value() + 1}, since_load_from_);
+        const auto next = goes_on_at(rows);
+        stuck_ = !next && spilled_since_load_ == 0;
+        spill_from_ = std::min(next.value_or(spill_from_), since_load_from_);
     } else {
         spilled_ = spilled_since_load_;
         spill_from_ = since_load_from_;

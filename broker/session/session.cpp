@@ -110,9 +110,8 @@ void session::hand_over(entry e, time_point now) {
     outstanding_entry o{.value = std::move(e), .handle = 0};
     // DUP: sent to this receiver before [MQTT-3.3.1-3].
     bool again = (o.value.redelivery_count != 0 && !o.value.elsewhere) || may_have_been_sent(o.value);
-    if (const auto it = stored_handles_.find(o.value.message->id()); it != stored_handles_.end()) {
-        o.handle = it->second.first; // it was sent with this handle before a restart [MQTT-4.4.0-1]
-        stored_handles_.erase(it);
+    if (const auto earlier = restored_.take(o.value.message->id()); earlier != 0) {
+        o.handle = earlier; // it was sent with it before a restart [MQTT-4.4.0-1]
         again = true;
     } else {
         o.handle = next_handle(); // [MQTT-4.3.2-1, MQTT-4.3.3-1]
@@ -122,8 +121,8 @@ void session::hand_over(entry e, time_point now) {
         }
     }
     ++in_flight_;
-    outstanding_.push_back(std::move(o));
-    if (outstanding_.back().at == outstanding_entry::phase::sent) send(outstanding_.back(), again, now);
+    const auto& handed_over = outstanding_.push_back(std::move(o));
+    if (handed_over.at == outstanding_entry::phase::sent) send(handed_over, again, now);
 }
 
 // DUP when it was sent before, or may have been [MQTT-3.3.1-1], and not else [MQTT-4.3.2-2, MQTT-4.3.3-2].
@@ -149,35 +148,32 @@ void session::record_handle(outstanding_entry& o) {
 }
 
 std::uint16_t session::next_handle() { // not 0 and not in use [MQTT-2.2.1-4]
-    const auto taken = [this](std::uint16_t handle) {
-        return find(handle) != outstanding_.end() ||
-               std::ranges::any_of(stored_handles_, [&](const auto& h) { return h.second.first == handle; });
-    };
     do {
-        ++last_handle_;
-    } while (last_handle_ == 0 || taken(last_handle_));
+        last_handle_ = handle_after(last_handle_);
+    } while (outstanding_.find(last_handle_) != nullptr || restored_.is_taken(last_handle_));
     return last_handle_;
 }
 
-session::window_queue::iterator session::find(std::uint16_t handle) {
-    return std::ranges::find(outstanding_, handle, &outstanding_entry::handle);
-}
-
 std::optional<qos> session::outstanding_level(std::uint16_t handle) const {
-    const auto it = std::ranges::find(outstanding_, handle, &outstanding_entry::handle);
-    if (it == outstanding_.end()) return std::nullopt;
-    return it->value.level;
+    const auto* const o = outstanding_.find(handle);
+    if (o == nullptr) return std::nullopt;
+    return o->value.level;
 }
 
 bool session::is_released(std::uint16_t handle) const {
-    const auto it = std::ranges::find(outstanding_, handle, &outstanding_entry::handle);
-    return it != outstanding_.end() && it->at == outstanding_entry::phase::released;
+    const auto* const o = outstanding_.find(handle);
+    return o != nullptr && o->at == outstanding_entry::phase::released;
 }
 
-bool session::knows(message_id id) const {
-    const auto same = [id](const message_ptr& m) { return m && m->id() == id; };
-    return std::ranges::any_of(outstanding_, [&](const auto& o) { return same(o.value.message); }) ||
-           std::ranges::any_of(backlog_.head(), [&](const auto& e) { return same(e.message); });
+std::vector<message_id> session::in_hand() const {
+    std::vector<message_id> ids;
+    ids.reserve(outstanding_.size() + backlog_.head().size());
+    outstanding_.for_each([&](const outstanding_entry& o) {
+        if (o.value.message) ids.push_back(o.value.message->id());
+    });
+    for (const auto& e : backlog_.head()) ids.push_back(e.message->id());
+    std::ranges::sort(ids);
+    return ids;
 }
 
 // --- entries out ---
@@ -188,31 +184,11 @@ void session::pump(time_point now) {
     // First what an earlier connection had: in its order [MQTT-4.6.0-1], with its handles [MQTT-4.4.0-1]; of what was
     // received only the release [MQTT-4.3.3-6]. Expiry has no say in what was sent [MQTT-4.3.3-7], nor has the end of the
     // subscription [MQTT-3.10.4-3], and a shared one leaves it here [MQTT-4.8.2-4].
-    if (in_flight_ < outstanding_.size()) {
-        for (auto it = outstanding_.begin(); it != outstanding_.end(); ++it) {
-            while (it != outstanding_.end() && it->first_time && it->value.message->expired(now)) {
-                it = drop_unsent(it); // while its handle went to the disk [MQTT-3.3.2-5]
-            }
-            if (it == outstanding_.end()) break;
-            auto& o = *it;
-            if (o.at != outstanding_entry::phase::resend && !o.release_again) continue;
-            if (in_flight_ >= window_ || !subscriber_->has_room()) return;
-            // "released" must be on disk before the receiver is told; committed() comes back here.
-            if (o.release_again && o.durable_at > desk_->durable_upto()) return;
-            ++in_flight_;
-            if (o.release_again) {
-                o.release_again = false;
-                subscriber_->release(o.handle, now);
-            } else {
-                o.at = outstanding_entry::phase::sent;
-                send(o, !std::exchange(o.first_time, false), now);
-            }
-        }
-    }
+    if (in_flight_ < outstanding_.size() && !send_outstanding(now)) return;
     while (in_flight_ < window_ && backlog_.head_ready() && subscriber_->has_room()) {
         auto e = backlog_.pop_front();
         // What was sent before a restart does not expire any more [MQTT-4.3.3-7].
-        if (!e.message->expired(now) || stored_handles_.contains(e.message->id())) {
+        if (!e.message->expired(now) || restored_.contains(e.message->id())) {
             hand_over(std::move(e), now);
         } else if (e.from != nullptr) {
             desk_->count().drop(drop_reason::expired);
@@ -226,17 +202,46 @@ void session::pump(time_point now) {
     if (!walks_.empty()) pump_retained(now);
 }
 
-session::window_queue::iterator session::drop_unsent(window_queue::iterator it) {
-    const auto& e = it->value;
-    desk_->open().erase(column::outbound_qos2, storage::outbound_qos2_key(id(), e.message->id()));
-    drop(e, drop_reason::expired);
-    return outstanding_.erase(it);
+// False: the rest has to wait.
+bool session::send_outstanding(time_point now) {
+    bool all_before = true;
+    for (auto p = std::max(unsent_, outstanding_.begin()); p < outstanding_.end(); ++p) {
+        auto* const o = outstanding_.at(p);
+        if (o != nullptr && o->at == outstanding_entry::phase::committing) {
+            all_before = false;
+            continue;
+        }
+        if (o != nullptr && o->first_time && o->value.message->expired(now)) {
+            drop_unsent(*o); // while its handle went to the disk [MQTT-3.3.2-5]
+        } else if (o != nullptr && (o->at == outstanding_entry::phase::resend || o->release_again)) {
+            if (in_flight_ >= window_ || !subscriber_->has_room()) return false;
+            // "released" must be on disk before the receiver is told; committed() comes back here.
+            if (o->release_again && o->durable_at > desk_->durable_upto()) return false;
+            ++in_flight_;
+            if (o->release_again) {
+                o->release_again = false;
+                subscriber_->release(o->handle, now);
+            } else {
+                o->at = outstanding_entry::phase::sent;
+                send(*o, !std::exchange(o->first_time, false), now);
+            }
+        }
+        if (all_before) unsent_ = p + 1;
+    }
+    return true;
+}
+
+void session::drop_unsent(outstanding_entry& o) {
+    const auto unsent = outstanding_.take(o);
+    desk_->open().erase(column::outbound_qos2, storage::outbound_qos2_key(id(), unsent.value.message->id()));
+    drop(unsent.value, drop_reason::expired);
 }
 
 void session::loaded(const storage::loaded_rows& rows, time_point now) {
     const change counted{*this};
     // A row that cannot be decoded stays on disk for inspection; the others go on.
-    const auto damaged = backlog_.finish_load(rows, [this](message_id m) { return knows(m); });
+    const auto damaged =
+        backlog_.finish_load(rows, [known = in_hand()](message_id m) { return std::ranges::binary_search(known, m); });
     desk_->count().drop(drop_reason::storage, damaged);
     if (passing_on_) return backlog_.spill_all();
     const bool full = over_limit();
@@ -250,22 +255,23 @@ void session::loaded(const storage::loaded_rows& rows, time_point now) {
 
 void session::committed(ticket upto, time_point now) {
     if (!online()) return;
-    for (auto& o : outstanding_) {
-        if (o.at != outstanding_entry::phase::committing || o.durable_at > upto) continue;
+    for (auto p = std::max(unsent_, outstanding_.begin()); p < outstanding_.end(); ++p) {
+        auto* const o = outstanding_.at(p);
+        if (o == nullptr || o->at != outstanding_entry::phase::committing) continue;
+        if (o->durable_at > upto) break; // so are those behind it
         // Ready, but in its turn: pump() sends what is outstanding in order.
-        o.at = outstanding_entry::phase::resend;
-        o.first_time = true;
+        o->at = outstanding_entry::phase::resend;
+        o->first_time = true;
         --in_flight_;
     }
     pump(now);
 }
 
 std::optional<ticket> session::settle(std::uint16_t handle, settlement how, time_point now) {
-    const auto it = find(handle);
-    if (it == outstanding_.end() || it->at == outstanding_entry::phase::committing) return std::nullopt;
+    auto* const known = outstanding_.find(handle);
+    if (known == nullptr || known->at == outstanding_entry::phase::committing) return std::nullopt;
     const change counted{*this};
-    auto done = std::move(*it);
-    outstanding_.erase(it);
+    auto done = outstanding_.take(*known);
     if (done.value.message) backlog_.settled(done.value.message->id());
     if (done.at != outstanding_entry::phase::resend && !done.release_again) --in_flight_;
 
@@ -308,24 +314,23 @@ std::optional<ticket> session::settle(std::uint16_t handle, settlement how, time
 }
 
 std::optional<ticket> session::received(std::uint16_t handle, time_point) {
-    const auto it = find(handle);
-    if (it == outstanding_.end() || it->value.level != qos::exactly_once ||
-        it->at == outstanding_entry::phase::committing) {
+    auto* const o = outstanding_.find(handle);
+    if (o == nullptr || o->value.level != qos::exactly_once || o->at == outstanding_entry::phase::committing) {
         return std::nullopt;
     }
-    if (it->at == outstanding_entry::phase::resend || it->release_again) {
+    if (o->at == outstanding_entry::phase::resend || o->release_again) {
         ++in_flight_; // a late answer of the earlier connection counts as sent on this one
-        it->release_again = false;
+        o->release_again = false;
     }
-    if (it->at == outstanding_entry::phase::released) return it->durable_at;
-    it->at = outstanding_entry::phase::released;
-    if (!durable() || it->value.from != nullptr) return ticket{};
+    if (o->at == outstanding_entry::phase::released) return o->durable_at;
+    o->at = outstanding_entry::phase::released;
+    if (!durable() || o->value.from != nullptr) return ticket{};
     // From here on only the handle matters: "released" must be on disk before PUBREL leaves, or a crash would send the
     // PUBLISH again to a receiver that has forgotten the handle.
-    erase_stored(it->value);
-    it->value.stored = false;
-    record_handle(*it);
-    return it->durable_at;
+    erase_stored(o->value);
+    o->value.stored = false;
+    record_handle(*o);
+    return o->durable_at;
 }
 
 void session::drop(const entry& e, drop_reason why) {
@@ -333,7 +338,7 @@ void session::drop(const entry& e, drop_reason why) {
     if (e.from != nullptr) return return_to_queue(e, queue_outcome::returned);
     backlog_.settled(e.message->id());
     erase_stored(e);
-    if (stored_handles_.erase(e.message->id()) != 0) {
+    if (restored_.take(e.message->id()) != 0) {
         desk_->open().erase(column::outbound_qos2, storage::outbound_qos2_key(id(), e.message->id()));
     }
 }
@@ -403,11 +408,12 @@ std::optional<ticket> session::forget(packet_id packet) {
 void session::attach(const attachment& with) {
     BROKER_ASSERT(subscriber_ == nullptr);
     subscriber_ = with.who;
-    window_ = std::max<std::uint16_t>(with.window, 1); // [MQTT-4.9.0-1]
+    window_ = std::clamp<std::uint16_t>(with.window, 1, window_max); // [MQTT-4.9.0-1]
     set_will(with.last_will); // the one before was for another connection [MQTT-3.1.3-9]
     ends_at_ = never;
     will_due_ = never;
     passing_on_ = false;
+    backlog_.try_again();
     in_flight_ = 0;
     slot_->online.store(true, std::memory_order_relaxed);
     ++desk_->count().sessions_online;
@@ -417,11 +423,12 @@ void session::resume(time_point now) {
     if (!online()) return;
     // What is outstanding here was handed over on an earlier connection; committing entries count from the start.
     in_flight_ = 0;
-    for (auto& o : outstanding_) {
+    unsent_ = 0;
+    outstanding_.for_each([this](outstanding_entry& o) {
         if (o.at == outstanding_entry::phase::sent) o.at = outstanding_entry::phase::resend;
         if (o.at == outstanding_entry::phase::released) o.release_again = true;
         if (o.at == outstanding_entry::phase::committing) ++in_flight_;
-    }
+    });
     committed(desk_->durable_upto(), now);
     pump(now);
 }
@@ -432,9 +439,7 @@ void session::detach() {
     subscriber_ = nullptr;
     slot_->online.store(false, std::memory_order_relaxed);
     // The queues learn by queue_leave that this consumer is gone and take back what it held.
-    outstanding_.erase(std::remove_if(outstanding_.begin(), outstanding_.end(),
-                                      [](const auto& o) { return o.value.from != nullptr; }),
-                       outstanding_.end());
+    outstanding_.erase_if([](const outstanding_entry& o) { return o.value.from != nullptr; });
     in_flight_ = 0;
 }
 
@@ -461,9 +466,9 @@ void session::arrived(shard_desk& desk) {
     backlog_.cancel_load();
     passing_on_ = false;
     // Tickets of the old shard mean nothing here: write the state they stood for again and wait for that.
-    for (auto& o : outstanding_) {
+    outstanding_.for_each([this](outstanding_entry& o) {
         if (o.at == outstanding_entry::phase::committing || o.at == outstanding_entry::phase::released) record_handle(o);
-    }
+    });
     for (auto& [packet, at] : inbound_) {
         if (at != ticket{}) remember(packet);
     }
@@ -471,10 +476,7 @@ void session::arrived(shard_desk& desk) {
 
 void session::restore_handle(message_id message, std::uint16_t handle, bool was_released) {
     last_handle_ = std::max(last_handle_, handle); // identifiers go on counting behind those in use
-    if (!was_released) {
-        stored_handles_.emplace(message, std::pair{handle, false});
-        return;
-    }
+    if (!was_released) return restored_.add(message, handle);
     outstanding_entry o{.value = {.message = make_message({.id = message, .topic = "-", .level = qos::exactly_once}),
                                   .level = qos::exactly_once},
                         .handle = handle,
@@ -489,11 +491,11 @@ bool session::may_have_been_sent(const entry& e) const {
 
 message_id session::sent_below() const {
     auto below = sent_before_restart_below_;
-    for (const auto& o : outstanding_) {
+    outstanding_.for_each([&](const outstanding_entry& o) {
         if (o.value.level == qos::at_least_once && o.value.message) {
             below = std::max(below, message_id{o.value.message->id().value() + 1});
         }
-    }
+    });
     return below;
 }
 

@@ -21,9 +21,9 @@
 #include "routing/subscription.hpp"
 #include "session/backlog.hpp"
 #include "session/queue.hpp"
+#include "session/restored_handles.hpp"
 #include "session/slot.hpp"
-
-#include <boost/container/deque.hpp>
+#include "session/window.hpp"
 
 #include <map>
 #include <memory>
@@ -52,7 +52,7 @@ enum class settlement : std::uint8_t {
 // Who attaches, and with what wishes.
 struct attachment {
     subscriber* who = nullptr;
-    std::uint16_t window = 1; // unacknowledged QoS > 0 deliveries at once, at least 1
+    std::uint16_t window = 1; // unacknowledged QoS > 0 deliveries at once, 1 to window_max
     seconds expiry{0};        // how long the session outlives the connection; 0: not at all
     bool expires = true;      // false: never (MQTT 5 0xFFFFFFFF, MQTT 3 clean session 0); expiry is ignored
     std::optional<will> last_will{};
@@ -194,10 +194,9 @@ private:
     void return_to_queue(const entry& e, queue_outcome how);
     void record_handle(outstanding_entry& o);
     [[nodiscard]] std::uint16_t next_handle();
-    using window_queue = boost::container::deque<outstanding_entry>; // allocates nothing while empty
-    window_queue::iterator find(std::uint16_t handle);
-    window_queue::iterator drop_unsent(window_queue::iterator it); // the next one
-    [[nodiscard]] bool knows(message_id id) const;
+    [[nodiscard]] bool send_outstanding(time_point now);
+    void drop_unsent(outstanding_entry& o);
+    [[nodiscard]] std::vector<message_id> in_hand() const; // outstanding or waiting in memory, sorted
 
     void committed(ticket upto, time_point now);              // handles up to this ticket are on disk
     void loaded(const storage::loaded_rows& rows, time_point now);
@@ -228,8 +227,9 @@ private:
     std::size_t in_flight_ = 0;   // outstanding on this connection: counts against the window
     subscription_map subscriptions_;
     std::vector<retained_walk> walks_; // the first is under way
-    window_queue outstanding_; // in order of handing over
-    std::unordered_map<message_id, std::pair<std::uint16_t, bool>> stored_handles_; // after a restart: handle, released
+    window<outstanding_entry> outstanding_;
+    window<outstanding_entry>::place unsent_ = 0; // everything outstanding before it was sent on this connection
+    restored_handles restored_;
     message_id sent_before_restart_below_{};
     backlog backlog_;
     std::unordered_map<packet_id, ticket> inbound_;

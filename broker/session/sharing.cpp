@@ -45,13 +45,13 @@ void session::leave_group() {
 }
 
 bool session::has_begun(const entry& e) const {
-    return e.level == qos::exactly_once && stored_handles_.contains(e.message->id());
+    return e.level == qos::exactly_once && restored_.contains(e.message->id());
 }
 
 bool session::pass_on_shares(takers who) {
     if (!got_shares_) return false;
     const change counted{*this};
-    const auto gone = std::remove_if(outstanding_.begin(), outstanding_.end(), [&](outstanding_entry& o) {
+    outstanding_.erase_if([&](outstanding_entry& o) {
         auto& e = o.value;
         if (!e.share || !e.message || o.at == outstanding_entry::phase::released) return false;
         const bool sent = o.at != outstanding_entry::phase::committing && !o.first_time;
@@ -67,7 +67,6 @@ bool session::pass_on_shares(takers who) {
         }
         return true;
     });
-    outstanding_.erase(gone, outstanding_.end());
     backlog_.give_away([&](const entry& e) {
         if (!e.share || has_begun(e) || !pass_on(*desk_, e, id(), slot_, who)) return false;
         backlog_.settled(e.message->id());
@@ -95,27 +94,28 @@ void session::read_to_pass_on(message_id from) {
 void session::pass_on_rows(const storage::loaded_rows& rows) {
     if (!passing_on_ || rows.request.number != pass_on_number_) return;
     const change counted{*this};
-    message_id last{0};
+    const auto known = in_hand();
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
         const auto e = backlog::decode(rows.entries[i], rows.messages[i]);
         if (!e) continue;
-        last = e->message->id();
-        if (last >= pass_on_before_) break;
-        if (!e->share || knows(last) || has_begun(*e)) continue;
+        const auto message = e->message->id();
+        if (message >= pass_on_before_) break;
+        if (!e->share || std::ranges::binary_search(known, message) || has_begun(*e)) continue;
         if (!pass_on(*desk_, *e, id(), slot_, takers::online)) continue;
-        backlog_.settled(last);
+        backlog_.settled(message);
         backlog_.forget_spilled(e->message->footprint());
     }
-    passing_on_ = rows.more && last != message_id{0} && last < pass_on_before_;
-    if (passing_on_) read_to_pass_on(message_id{last.value() + 1});
+    const auto next = backlog::goes_on_at(rows);
+    passing_on_ = rows.more && next && *next < pass_on_before_;
+    if (passing_on_) read_to_pass_on(*next);
 }
 
 std::vector<message_id> session::begun() const {
     std::vector<message_id> ids;
-    for (const auto& [message, handle] : stored_handles_) ids.push_back(message);
-    for (const auto& o : outstanding_) {
+    restored_.for_each([&](message_id of) { ids.push_back(of); });
+    outstanding_.for_each([&](const outstanding_entry& o) {
         if (o.value.level == qos::exactly_once && o.value.message) ids.push_back(o.value.message->id());
-    }
+    });
     return ids;
 }
 
@@ -158,15 +158,16 @@ void shard_sessions::read_left_behind(session_id of, message_id from) {
 void shard_sessions::on_left_behind(const storage::loaded_rows& rows) {
     const auto it = left_behind_.find(rows.request.of);
     if (it == left_behind_.end()) return;
-    message_id last{0};
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
         const auto e = backlog::decode(rows.entries[i], rows.messages[i]);
         if (!e) continue;
-        last = e->message->id();
-        const bool begun = std::ranges::find(it->second.begun, last) != it->second.begun.end(); // [MQTT-4.8.2-5]
+        const bool begun = std::ranges::find(it->second.begun, e->message->id()) != it->second.begun.end(); // [MQTT-4.8.2-5]
         if (e->share && !begun) (void)pass_on(desk_, *e, rows.request.of, nullptr, takers::any);
     }
-    if (rows.more && last != message_id{0}) return read_left_behind(rows.request.of, message_id{last.value() + 1});
+    if (rows.more) {
+        if (const auto next = backlog::goes_on_at(rows)) return read_left_behind(rows.request.of, *next);
+        return; // what cannot be read now is read after a restart
+    }
     left_behind_.erase(it);
     erase_records(rows.request.of);
 }

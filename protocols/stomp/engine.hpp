@@ -49,7 +49,7 @@ private:
         std::uint16_t handle = 0;
         message_id id{}; // handles come around again: an old ACK must not hit a new message
     };
-    boost::container::deque<pending> unacknowledged_; // in order of delivery; allocates nothing while empty
+    window<pending> unacknowledged_;
 };
 
 // Holds the session that a will on CONNECT belongs to.

@@ -33,21 +33,22 @@ std::optional<ack_id> parse(std::string_view text) {
 std::optional<engine::ack_target> engine::target_of(const ack_id& id) {
     const auto it = std::ranges::lower_bound(subscriptions_, id.subscription, {}, [](const auto& s) { return s->number_; });
     if (it == subscriptions_.end() || (*it)->number_ != id.subscription) return std::nullopt;
-    const auto& open = (*it)->unacknowledged_;
-    const auto known = std::ranges::find(open, id.handle, &subscription::pending::handle);
-    if (known == open.end() || known->id != id.message) return std::nullopt;
+    const auto* const known = (*it)->unacknowledged_.find(id.handle);
+    if (known == nullptr || known->id != id.message) return std::nullopt;
     return ack_target{it->get(), id.handle};
 }
 
 // Takes what an acknowledgement of the target settles out of the ledger.
 std::vector<subscription::pending> engine::take_settled(const ack_target& target) {
     auto& open = target.of->unacknowledged_;
-    const auto at = std::ranges::find(open, target.handle, &subscription::pending::handle);
+    auto* const named = open.find(target.handle);
     // client: everything before it too, of this subscription [STOMP12-SUBSCRIBE-6]; client-individual: it alone
     // [STOMP12-SUBSCRIBE-7]. NACK likewise [STOMP12-NACK-2].
-    const auto first = target.of->mode_ == ack_mode::client ? open.begin() : at;
-    std::vector<subscription::pending> settled(first, at + 1);
-    open.erase(first, at + 1);
+    if (target.of->mode_ != ack_mode::client) return {open.take(*named)};
+    std::vector<subscription::pending> settled;
+    do {
+        settled.push_back(open.take(open.front()));
+    } while (settled.back().handle != target.handle);
     return settled;
 }
 

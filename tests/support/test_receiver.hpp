@@ -77,6 +77,17 @@ inline void publish(test_node& node, std::string_view topic, std::string_view pa
     return n;
 }
 
+// The first `count` rows of the column are unreadable from now on.
+inline void damage(test_node& node, storage::column in, std::size_t count) {
+    std::vector<std::string> keys;
+    CHECK(node.disk().scan(in, "", "", [&](std::string_view key, std::string_view) {
+        keys.emplace_back(key);
+        return keys.size() != count;
+    }));
+    REQUIRE(keys.size() == count);
+    for (const auto& key : keys) node.disk().corrupt(in, key, "not what was written");
+}
+
 using words = std::vector<std::string>;
 
 } // namespace broker::test

@@ -265,3 +265,83 @@ TEST_CASE("limits.session.bytes with drop-new") {
     CHECK(kept.size() <= 9);
     CHECK(kept.front().starts_with("a"));
 }
+
+TEST_CASE("a piece of the backlog that cannot be read at all is passed over, and what is behind it arrives") {
+    test_node node;
+    test_receiver r;
+    r.claim(node, "r");
+    r.subscribe(node, "t");
+    r.leave(node);
+    const auto unreadable = 2 * backlog::load_messages_max;
+    for (std::size_t i = 0; i != unreadable + 2; ++i) publish(node, "t", std::to_string(i));
+    damage(node, storage::column::entries, unreadable);
+    test_receiver again;
+    again.claim(node, "r");
+    CHECK(again.take() == words{std::to_string(unreadable), std::to_string(unreadable + 1)});
+    CHECK(node.shard().route().count().messages_dropped[static_cast<std::size_t>(drop_reason::storage)] == unreadable);
+    CHECK(rows(node, storage::column::entries) == unreadable + 2); // left for whoever looks into it
+}
+
+TEST_CASE("a load that could not read anything is made again when something changes, not at once") {
+    const auto waiting = [](message_id id) {
+        const auto m = make_message({.id = id, .topic = "t", .level = qos::at_least_once});
+        return entry{.message = m, .level = qos::at_least_once, .stored = true};
+    };
+    for (const bool by_entry : {true, false}) {
+        backlog b{10, 1000};
+        b.push_back(waiting(message_id{7}));
+        b.spill_all();
+        REQUIRE(b.wants_load());
+        const auto asked = b.start_load(session_id{1});
+        CHECK(b.finish_load(storage::loaded_rows{.request = asked, .more = true}, [](message_id) { return false; }) == 0);
+        CHECK_FALSE(b.wants_load());
+        CHECK(b.size() == 1);
+        by_entry ? b.push_back(waiting(message_id{8})) : b.try_again();
+        REQUIRE(b.wants_load());
+        CHECK(b.start_load(session_id{1}).from == message_id{7});
+    }
+}
+
+TEST_CASE("a large window is answered in any order, and its handles count up") {
+    test_node node;
+    test_receiver r;
+    r.claim(node, "r", 0, {.window = 0xFFFF, .expiry = seconds{100}});
+    r.subscribe(node, "t");
+    constexpr std::size_t many = 20'000;
+    for (std::size_t i = 0; i != many; ++i) {
+        (void)node.shard().route().publish(make_message({.topic = "t", .level = qos::at_least_once}), node.now());
+    }
+    node.settle();
+    REQUIRE(r.handles.size() == many);
+    for (std::size_t i = 0; i != many; ++i) CHECK(r.handles[i] == i + 1);
+    const auto answer = [&](std::uint16_t handle) { return r.mine->settle(handle, settlement::accepted, node.now()).has_value(); };
+    bool all = true;
+    for (std::size_t i = 0; i != many; i += 2) all &= answer(r.handles[many - 1 - i]);
+    for (std::size_t i = 0; i != many; i += 2) all &= answer(r.handles[i]);
+    CHECK(all);
+    CHECK(r.mine->outstanding() == 0);
+    node.settle();
+    CHECK(rows(node, storage::column::entries) == 0);
+}
+
+TEST_CASE("handles begin anew past those in use, whatever is unanswered or comes from before a restart") {
+    test_node node;
+    test_receiver first;
+    first.claim(node, "r", 0, {.window = 0xFFFF, .expiry = seconds{100}});
+    first.subscribe(node, "t");
+    publish(node, "t", "old", qos::exactly_once);
+    publish(node, "t", "2", qos::exactly_once);
+    CHECK(first.handles == std::vector<std::uint16_t>{1, 2});
+    node.crash_and_recover();
+    test_receiver r;
+    r.claim(node, "r", 0, {.window = 0xFFFF, .expiry = seconds{100}});
+    CHECK(r.take() == words{"old*", "2*"});
+    std::uint16_t last = 2;
+    for (std::size_t i = 0; i != 70'000; ++i) { // answered at once, so once around
+        (void)node.shard().route().publish(make_message({.topic = "t", .level = qos::at_least_once}), node.now());
+        last = r.handles.back();
+        if (last == 1 || last == 2 || !r.mine->settle(last, settlement::accepted, node.now())) break;
+    }
+    CHECK(last == 70'002 - 65'535 + 2);
+    CHECK(r.mine->outstanding() == 2);
+}

@@ -459,3 +459,18 @@ TEST_CASE("members come and go on three shards while messages flow: nothing is l
         CHECK(rows(node, storage::column::outbound_qos2) == 0);
     }
 }
+
+TEST_CASE("what an ended member leaves behind unreadable rows still goes to the others") {
+    test_node node;
+    test_receiver a;
+    test_receiver b;
+    join(a, node, "a");
+    a.leave(node);
+    const auto unreadable = backlog::load_messages_max;
+    for (std::size_t i = 0; i != unreadable + 2; ++i) publish(node, "t/x", std::to_string(i));
+    damage(node, storage::column::entries, unreadable);
+    join(b, node, "b", 0, {.window = 10, .expiry = seconds{1000}});
+    node.advance(seconds{200}); // a's session ends
+    CHECK(b.take() == words{std::to_string(unreadable), std::to_string(unreadable + 1)});
+    CHECK(rows(node, storage::column::entries) == 2);
+}
