@@ -84,6 +84,7 @@ public:
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
     [[nodiscard]] bool empty() const { return bytes_ == 0; }
     [[nodiscard]] bool over_limit() const { return bytes_ > bytes_max_; }
+    [[nodiscard]] bool half_full() const { return bytes_ > bytes_max_ / 2; }
     [[nodiscard]] std::size_t bytes_max() const { return bytes_max_; }
 
 private:

@@ -81,6 +81,9 @@ public:
     };
     [[nodiscard]] std::vector<waiter>& waiters() { return waiters_; }
 
+    // Sessions whose walk through the retained messages goes on in the next turn.
+    [[nodiscard]] std::vector<slot*>& walkers() { return walkers_; }
+
     // --- mail ---
     void send(std::uint16_t to, mail m) { out_[to].push_back(std::move(m)); }
     [[nodiscard]] std::vector<mail>& outgoing(std::size_t to) { return out_[to]; }
@@ -103,6 +106,7 @@ private:
     bool failed_ = false;
     counters counters_;
     std::vector<waiter> waiters_;
+    std::vector<slot*> walkers_;
     std::vector<std::vector<mail>> out_;
 };
 

@@ -1,9 +1,28 @@
 #include "routing/retained.hpp"
 
-#include <algorithm>
+#include <fmt/format.h>
+
 #include <mutex>
 
 namespace broker {
+
+retained::node* retained::node::child(std::string_view level) const {
+    if (!children) return nullptr;
+    const auto it = children->find(level);
+    return it == children->end() ? nullptr : &it->second;
+}
+
+retained::node& retained::node::child_made(std::string_view level) {
+    if (auto* const known = child(level)) return *known;
+    if (!children) children = std::make_unique<map>();
+    return (*children)[std::string{level}];
+}
+
+const retained::node* retained::find(const node& root, std::string_view topic) {
+    const auto* at = &root;
+    for (level_walk walk{topic}; !walk.done() && at != nullptr; walk.next()) at = at->child(walk.level());
+    return at;
+}
 
 bool retained::has_room(std::size_t messages, std::size_t more_bytes) const {
     return count() + messages <= bounds_.retained_messages_max && bytes() + more_bytes <= bounds_.retained_bytes_max;
@@ -11,25 +30,13 @@ bool retained::has_room(std::size_t messages, std::size_t more_bytes) const {
 
 retained::outcome retained::set(const message_ptr& m, bool room_is_sure) {
     const std::unique_lock lock{mutex_};
-    auto* at = &root_;
-    for (level_walk walk{m->topic()}; !walk.done() && at != nullptr; walk.next()) {
-        const auto it = at->children.find(walk.level());
-        at = it == at->children.end() ? nullptr : it->second.get();
-    }
-    const bool known = at != nullptr && at->message;
-    const auto freed = known ? at->message->footprint() : 0;
+    const auto* const there = find(root_, m->topic());
+    const bool known = there != nullptr && there->message;
+    const auto freed = known ? there->message->footprint() : 0;
     if (!room_is_sure && !known && count() >= bounds_.retained_messages_max) return outcome::refused_count;
     if (!room_is_sure && bytes() - freed + m->footprint() > bounds_.retained_bytes_max) return outcome::refused_bytes;
-    if (at == nullptr) {
-        at = &root_;
-        for (level_walk walk{m->topic()}; !walk.done(); walk.next()) {
-            auto it = at->children.find(walk.level());
-            if (it == at->children.end()) {
-                it = at->children.emplace(walk.level(), std::make_unique<node>()).first;
-            }
-            at = it->second.get();
-        }
-    }
+    auto* at = &root_;
+    for (level_walk walk{m->topic()}; !walk.done(); walk.next()) at = &at->child_made(walk.level());
     at->message = m;
     bytes_.fetch_add(m->footprint() - freed, std::memory_order_relaxed);
     if (!known) count_.fetch_add(1, std::memory_order_relaxed);
@@ -51,32 +58,27 @@ bool retained::erase_locked(std::string_view topic, time_point expired_by) {
     std::vector<std::pair<node*, std::string_view>> path; // parent, level
     auto* at = &root_;
     for (level_walk walk{topic}; !walk.done(); walk.next()) {
-        const auto it = at->children.find(walk.level());
-        if (it == at->children.end()) return false;
         path.emplace_back(at, walk.level());
-        at = it->second.get();
+        at = at->child(walk.level());
+        if (at == nullptr) return false;
     }
     if (!at->message || at->message->expires_at() > expired_by) return false;
     bytes_.fetch_sub(at->message->footprint(), std::memory_order_relaxed);
     count_.fetch_sub(1, std::memory_order_relaxed);
     at->message = nullptr;
-    while (!path.empty() && !at->message && at->children.empty()) {
+    while (!path.empty() && !at->message && !at->children) {
         auto [parent, level] = path.back();
         path.pop_back();
-        parent->children.erase(parent->children.find(level));
+        parent->children->erase(parent->children->find(level));
+        if (parent->children->empty()) parent->children = nullptr;
         at = parent;
     }
     return true;
 }
 
 message_ptr retained::get_held(std::string_view topic) const {
-    const auto* at = &root_;
-    for (level_walk walk{topic}; !walk.done(); walk.next()) {
-        const auto it = at->children.find(walk.level());
-        if (it == at->children.end()) return nullptr;
-        at = it->second.get();
-    }
-    return at->message;
+    const auto* const at = find(root_, topic);
+    return at == nullptr ? message_ptr{} : at->message;
 }
 
 message_ptr retained::get(std::string_view topic, time_point now) const {
@@ -89,8 +91,8 @@ message_ptr retained::get(std::string_view topic, time_point now) const {
 // piece stopped, seen from the node at hand: nothing while the whole subtree lies ahead.
 class retained::matcher {
 public:
-    matcher(time_point now, std::vector<message_ptr>& into, std::size_t count_max)
-        : now_{now}, into_{into}, count_max_{count_max} {}
+    matcher(time_point now, std::vector<message_ptr>& into, std::size_t count_max, std::size_t visits_max)
+        : now_{now}, into_{into}, count_left_{count_max}, visits_left_{visits_max} {}
 
     struct position {
         std::string_view levels{};
@@ -106,16 +108,21 @@ public:
         if (level == "#") { // also the parent: "a/#" matches "a"
             return first ? each_child(at, true, from, [this](const node& n, behind b) { take_all(n, b); }) : take_all(at, from);
         }
+        if (!first && !from) seen();
+        if (stopped_) return;
         const auto below = [&](const node& next, behind b) {
             if (!last) return match_below(next, pattern.substr(slash + 1), false, b);
             if (!b) take(next);
         };
         if (level == "+") return each_child(at, first, from, below);
         if (from && !from->here && level < head(*from)) return;
-        const auto it = at.children.find(level);
-        if (it == at.children.end()) return;
-        below(*it->second, from && !from->here && level == head(*from) ? behind{step(*from)} : std::nullopt);
+        auto* const next = at.child(level);
+        if (next == nullptr) return;
+        visit(level, *next, from && !from->here && level == head(*from) ? behind{step(*from)} : std::nullopt, below);
     }
+
+    // Where it stopped before the end.
+    [[nodiscard]] std::optional<std::string> stopped() const { return stopped_; }
 
 private:
     static std::string_view head(const position& p) { return p.levels.substr(0, p.levels.find('/')); }
@@ -126,33 +133,52 @@ private:
     }
 
     void take(const node& n) {
-        if (n.message && !n.message->expired(now_) && into_.size() < count_max_) into_.push_back(n.message);
+        seen();
+        if (!n.message || n.message->expired(now_)) return;
+        into_.push_back(n.message);
+        if (--count_left_ == 0) stop();
     }
     void take_all(const node& at, behind from) {
         if (!from) take(at);
         each_child(at, false, from, [this](const node& n, behind b) { take_all(n, b); });
     }
-    template <class Visit>
-    void each_child(const node& at, bool first, behind from, Visit visit) {
-        auto it = at.children.begin();
-        if (from && !from->here) it = at.children.lower_bound(head(*from));
-        for (; it != at.children.end() && into_.size() < count_max_; ++it) {
+    template <class Then>
+    void each_child(const node& at, bool first, behind from, Then then) {
+        if (!at.children || stopped_) return;
+        auto it = from && !from->here ? at.children->lower_bound(head(*from)) : at.children->begin();
+        for (; it != at.children->end() && !stopped_; ++it) {
             if (first && it->first.starts_with('$')) continue; // [MQTT-4.7.2-1]
             const bool reached = from && !from->here && it->first == head(*from);
-            visit(*it->second, reached ? behind{step(*from)} : std::nullopt);
+            visit(it->first, it->second, reached ? behind{step(*from)} : std::nullopt, then);
         }
     }
+    template <class Then>
+    void visit(std::string_view level, const node& n, behind b, Then then) {
+        path_.push_back(level);
+        then(n, b);
+        path_.pop_back();
+    }
+    void seen() {
+        if (--visits_left_ == 0) stop();
+    }
+    // The node at hand is done, what is below it is not.
+    void stop() { stopped_ = fmt::format("{}", fmt::join(path_, "/")); }
 
     time_point now_;
     std::vector<message_ptr>& into_;
-    std::size_t count_max_;
+    std::size_t count_left_;
+    std::size_t visits_left_;
+    std::vector<std::string_view> path_;
+    std::optional<std::string> stopped_;
 };
 
-void retained::match(std::string_view pattern, time_point now, std::vector<message_ptr>& into, std::size_t count_max,
-                     std::optional<std::string_view> after) const {
+std::optional<std::string> retained::match(std::string_view pattern, time_point now, std::vector<message_ptr>& into,
+                                           std::size_t count_max, std::size_t visits_max,
+                                           std::optional<std::string_view> after) const {
     const auto lock = hold();
-    matcher{now, into, into.size() + std::min(count_max, ~std::size_t{0} - into.size())}.match_below(
-        root_, pattern, true, after ? matcher::behind{matcher::position{.levels = *after}} : std::nullopt);
+    matcher walk{now, into, count_max, visits_max};
+    walk.match_below(root_, pattern, true, after ? matcher::behind{matcher::position{.levels = *after}} : std::nullopt);
+    return walk.stopped();
 }
 
 } // namespace broker

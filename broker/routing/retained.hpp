@@ -28,10 +28,13 @@ public:
     bool erase(std::string_view topic); // true: there was one
 
     [[nodiscard]] message_ptr get(std::string_view topic, time_point now) const;
-    // Appends what matches, at most `count_max`, in the order of topics' levels; expired messages are left out. With
-    // `after`, a topic that need not be there any more: only what comes behind it, so that a walk can be done in pieces.
-    void match(std::string_view pattern, time_point now, std::vector<message_ptr>& into, std::size_t count_max,
-               std::optional<std::string_view> after = std::nullopt) const;
+    // One piece of a walk: appends what matches, at most `count_max`, in the order of topics' levels, having looked at no
+    // more than `visits_max` nodes of the tree; expired messages are left out. Returned: the place where it stopped, from
+    // which the next piece goes on (`after`; a topic that need not have a message, or be there any more); nothing at the
+    // end of the walk.
+    [[nodiscard]] std::optional<std::string> match(std::string_view pattern, time_point now, std::vector<message_ptr>& into,
+                                                   std::size_t count_max, std::size_t visits_max,
+                                                   std::optional<std::string_view> after = std::nullopt) const;
 
     // Gone from memory if it has expired. True: it was.
     bool expire(std::string_view topic, time_point now);
@@ -45,10 +48,15 @@ public:
     [[nodiscard]] std::size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
 private:
+    // Most nodes are leaves: they hold no map.
     struct node {
+        using map = std::map<std::string, node, std::less<>>; // by the name of the level
         message_ptr message{};
-        std::map<std::string, std::unique_ptr<node>, std::less<>> children{};
+        std::unique_ptr<map> children{};
+        [[nodiscard]] node* child(std::string_view level) const;
+        [[nodiscard]] node& child_made(std::string_view level);
     };
+    [[nodiscard]] static const node* find(const node& root, std::string_view topic);
     class matcher;
 
     bool erase_locked(std::string_view topic, time_point expired_by);

@@ -33,6 +33,10 @@ public:
     // subscriber drops and counts it when its outbox is full.
     [[nodiscard]] virtual bool has_room() const = 0;
 
+    // May one more of many that can wait be handed over (a walk through retained messages)? It stops far enough below the
+    // limit to leave room for what is published meanwhile.
+    [[nodiscard]] virtual bool has_room_to_spare() const { return has_room(); }
+
     virtual void deliver(const delivery& d, time_point now) = 0;
 
     // QoS 2, after reconnecting: the receiver had confirmed this handle; tell it again that it may release it (PUBREL).

@@ -10,7 +10,10 @@ namespace broker {
 
 namespace {
 
-constexpr std::size_t piece_max = 64; // looked up under the lock at once
+// Found, and looked at, under the lock at once. A filter that matches little in a large tree goes through it over many
+// turns.
+constexpr std::size_t piece_max = 64;
+constexpr std::size_t visits_max = 1024;
 
 } // namespace
 
@@ -30,21 +33,28 @@ void session::forget_retained(std::string_view filter) {
 void session::pump_retained(time_point now) {
     std::vector<message_ptr> piece;
     while (!walks_.empty()) {
-        if (!online() || !subscriber_->has_room()) return;
+        if (!online() || !subscriber_->has_room_to_spare()) return;
         auto& w = walks_.front();
+        const auto most = w.options.maximum_qos == qos::at_most_once ? piece_max : std::min(piece_max, window_ - in_flight_);
+        if (most == 0) return;
         piece.clear();
-        desk_->kept().match(w.pattern(), now, piece, piece_max, w.after);
+        auto stopped = desk_->kept().match(w.pattern(), now, piece, most, visits_max, w.after);
         for (const auto& m : piece) {
             if (!hand_over_retained(m, w.options, now)) return;
             w.after = m->topic();
         }
-        if (piece.size() < piece_max) walks_.erase(walks_.begin());
+        if (!stopped) {
+            walks_.erase(walks_.begin());
+            continue;
+        }
+        w.after = std::move(stopped);
+        if (piece.size() < most) return desk_->walkers().push_back(slot_);
     }
 }
 
 // False: there is no room for it now.
 bool session::hand_over_retained(const message_ptr& m, const subscription_options& options, time_point now) {
-    if (!subscriber_->has_room()) return false;
+    if (!subscriber_->has_room_to_spare()) return false;
     if (options.no_local && m->publisher() == id()) { // [MQTT-3.8.3-3]
         desk_->count().drop(drop_reason::no_local);
         return true;

@@ -390,7 +390,7 @@ void shard_sessions::schedule(session& s) {
 }
 
 time_point shard_sessions::next_deadline() const {
-    if (!to_read_.empty() || !lost_wills_.empty()) return time_point{};
+    if (!to_read_.empty() || !lost_wills_.empty() || !desk_.walkers().empty()) return time_point{};
     return deadlines_.empty() ? never : deadlines_.top().first;
 }
 
@@ -400,6 +400,9 @@ void shard_sessions::on_deadline(time_point now) {
         desk_.open().erase(column::wills, storage::will_key(id));
         desk_.require(true);
         publish_will(id, *last_will, now);
+    }
+    for (auto* const s : std::exchange(desk_.walkers(), {})) {
+        if (s->holder.load(std::memory_order_acquire) == desk_.self() && s->held != nullptr) s->held->pump(now);
     }
     while (!deadlines_.empty() && deadlines_.top().first <= now) {
         const auto id = deadlines_.top().second;

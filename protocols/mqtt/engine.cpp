@@ -143,12 +143,16 @@ wording engine::told(std::string_view why) const {
     return {.reason_string = why, .size_max = packet_size_max_};
 }
 
-void engine::on_durable(ticket upto, time_point) {
+void engine::on_durable(ticket upto, time_point now) {
     if (closing_) return;
     while (!held_.empty() && held_.front().at <= upto) {
         send(held_.front().bytes);
         sent(held_.front().frees);
         held_.pop_front();
+    }
+    while (!wishes_.empty() && wishes_.front().at <= upto) {
+        send_retained_of(wishes_.front(), now);
+        wishes_.pop_front();
     }
 }
 

@@ -34,6 +34,7 @@ public:
 
     // --- subscriber ---
     [[nodiscard]] bool has_room() const override { return !with_.out.over_limit(); }
+    [[nodiscard]] bool has_room_to_spare() const override { return !with_.out.half_full(); }
     void deliver(const delivery& d, time_point now) override;
     void release(std::uint16_t handle, time_point now) override;
     void on_session(session& claimed, bool present, time_point now) override;
@@ -42,6 +43,14 @@ public:
 private:
     // waiting for CONNECT → [authenticating, §4.12] → [claiming: the session is on its way] → connected (CONNACK sent)
     enum class phase : std::uint8_t { waiting, authenticating, claiming, connected };
+    // A granted subscription that asks for what is retained: it follows the SUBACK, which waits for the ticket.
+    struct retained_wish {
+        ticket at{};
+        topic_filter filter;
+        subscription_options options{};
+    };
+    void send_retained_of(const retained_wish& w, time_point now);
+
     struct held_packet {
         ticket at{};
         std::string bytes{};
@@ -117,7 +126,8 @@ private:
     bool problem_information_ = true;
     bool response_information_ = false;
     std::string buffer_;     // an incomplete packet, or what came while claiming
-    std::deque<held_packet> held_;
+    boost::container::deque<held_packet> held_; // allocates nothing while empty
+    boost::container::deque<retained_wish> wishes_;
     std::vector<std::uint16_t> too_large_; // deliveries the client cannot take, to be settled after the call
     std::size_t exchanges_ = 0;            // QoS 1 and 2 publications of this connection that are not finished [§4.9]
     std::string client_id_;

@@ -28,14 +28,10 @@ std::string_view explanation(reason_code reason) {
 
 // One code per filter, in order [MQTT-3.8.4-6, MQTT-3.9.3-1], as if each had come in a packet of its own [MQTT-3.8.4-5].
 void engine::on_subscribe(const subscribe& s, time_point now) {
-    struct granted {
-        topic_filter filter;
-        subscription_options options{};
-    };
     if (wants_shared_without_own(s)) {
         return fail_with(reason_code::protocol_error, "[MQTT-3.8.3-4] no local on a shared subscription");
     }
-    std::vector<granted> retained_for;
+    std::vector<retained_wish> retained_for;
     std::vector<std::uint8_t> codes;
     auto refused = reason_code::success; // the first one
     ticket at;
@@ -66,11 +62,24 @@ void engine::on_subscribe(const subscribe& s, time_point now) {
         // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11, MQTT3-3.3.1-6]
         const bool wanted = item.options.retained == retain_handling::send ||
                             (item.options.retained == retain_handling::send_if_new && !done.existed);
-        if (wanted && filter->what() == topic_filter::kind::plain) retained_for.push_back({*filter, item.options});
+        if (wanted && filter->what() == topic_filter::kind::plain) retained_for.push_back({{}, *filter, item.options});
     }
     // [MQTT-3.8.4-1, MQTT-3.8.4-2]
     send_when_durable(at, encode_suback(packet_type::suback, s.id, codes, level_, told(explanation(refused))));
-    for (const auto& g : retained_for) with_.route.send_retained(*session_, g.filter, g.options, now);
+    for (auto& w : retained_for) {
+        if (held_.empty()) {
+            send_retained_of(w, now);
+        } else {
+            w.at = held_.back().at;
+            wishes_.push_back(std::move(w));
+        }
+    }
+}
+
+void engine::send_retained_of(const retained_wish& w, time_point now) {
+    const auto text = w.filter.text();
+    if (session_ == nullptr || !session_->subscriptions().contains(text)) return; // unsubscribed meanwhile
+    with_.route.send_retained(*session_, w.filter, w.options, now);
 }
 
 } // namespace broker::mqtt

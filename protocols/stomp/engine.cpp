@@ -130,6 +130,7 @@ void engine::leave_when_done() {
 // --- MESSAGE: message.cpp ---
 
 bool subscription::has_room() const { return !owner_.with_.out.over_limit(); }
+bool subscription::has_room_to_spare() const { return !owner_.with_.out.half_full(); }
 void subscription::deliver(const delivery& d, time_point now) { owner_.deliver(*this, d, now); }
 
 void subscription::on_session(session& claimed, bool, time_point now) {

@@ -24,6 +24,7 @@ public:
         : owner_{owner}, id_{std::move(id)}, number_{number}, mode_{mode} {}
 
     [[nodiscard]] bool has_room() const override;
+    [[nodiscard]] bool has_room_to_spare() const override;
     void deliver(const delivery& d, time_point now) override;
     void on_session(session& claimed, bool present, time_point now) override;
     void evict(const close_reason& why, time_point now) override;

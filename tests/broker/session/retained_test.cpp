@@ -62,6 +62,30 @@ TEST_CASE("QoS 0: no more than the socket takes; live messages come between, del
     CHECK(r.got.front() == "100");
 }
 
+TEST_CASE("a filter that matches little in a large tree is walked over many turns; others are served between") {
+    test_node node;
+    for (int i = 0; i != 5000; ++i) {
+        auto& route = node.shard().route();
+        (void)route.publish(make_message({.topic = "r/" + std::to_string(i) + "/a", .payload = as_bytes("x"), .retain = true}),
+                            node.now());
+    }
+    retain(node, "r/4999/b", "found", 0, never, qos::at_most_once);
+    test_receiver r;
+    r.claim(node, "r");
+    r.subscribe(node, "r/+/b", 0, qos::at_most_once);
+    const auto filter = *topic_filter::parse("r/+/b", node.bounds());
+    node.shard().route().send_retained(*r.mine, filter, {.maximum_qos = qos::at_most_once}, node.now());
+    std::size_t turns = 0;
+    for (; r.got.empty() && turns != 100; ++turns) {
+        publish(node, "r/live/b", "live", qos::at_most_once);
+        CHECK(r.take().back() == "live");
+        node.shard().on_deadline(node.now());
+    }
+    CHECK(turns > 3);
+    CHECK(r.take() == words{"found"});
+    CHECK(node.shard().next_deadline() == never); // the walk is over
+}
+
 TEST_CASE("a walk goes on after a reconnect, on another shard too, and ends with its subscription") {
     test_node node{2};
     for (int i = 10; i != 20; ++i) retain(node, "r/" + std::to_string(i), std::to_string(i));

@@ -135,6 +135,20 @@ TEST_CASE("MQTT-4.3.2-4, §3.8.4: SUBACK of a durable session waits for the disk
     CHECK(node.shared().trie.subscriptions() == 0);
 }
 
+TEST_CASE("what is retained follows the SUBACK, also one that waits for the disk, unless it was unsubscribed by then") {
+    test_node node;
+    client pub{node, v5("p")};
+    pub.exchange("31: 't' [] 30");
+    client a{node, v311("a", "00")};
+    node.commit_automatically(false);
+    CHECK(a.exchange("82: 0001 't' 00").empty());
+    node.commit();
+    CHECK(a.said() == bytes("90: 0001 00; 31: 't' 30"));
+    CHECK(a.exchange("82: 0002 't' 00; a2: 0003 't'").empty());
+    node.commit();
+    CHECK(a.said() == bytes("90: 0002 00; b0: 0003"));
+}
+
 TEST_CASE("the limit on subscriptions: 0x97 in SUBACK, 0x80 for 3.1.1, and the others hold") {
     limits bounds;
     bounds.max_subscriptions_per_client = 2;
