@@ -149,6 +149,25 @@ TEST_CASE("what is retained follows the SUBACK, also one that waits for the disk
     CHECK(a.said() == bytes("90: 0002 00; b0: 0003"));
 }
 
+TEST_CASE("retained messages leave room in the outbox: what is published meanwhile is not dropped") {
+    limits bounds;
+    bounds.outbox_bytes_max = 4096;
+    test_node node{1, bounds};
+    client pub{node, v5("p")};
+    for (int i = 100; i != 200; ++i) pub.exchange("31: 'r/" + std::to_string(i) + "' [] '" + std::string(100, 'x') + "'");
+    client a{node, v5("a")};
+    a.receive(wire("82: 0001 [] 'r/#' 00"));
+    CHECK(a.out().bytes() > 2048); // it does not read
+    CHECK(a.out().bytes() < 3000);
+    pub.exchange("30: 'r/live' [] 'live'");
+    std::string all;
+    for (auto piece = a.sent(); !piece.empty(); piece = a.sent()) all += piece;
+    CHECK(all.find("r/live") != std::string::npos);
+    CHECK(all.find("r/100") != std::string::npos);
+    CHECK(all.find("r/199") != std::string::npos);
+    CHECK(node.shard().desk().count().messages_dropped[static_cast<std::size_t>(drop_reason::queue_full)] == 0);
+}
+
 TEST_CASE("the limit on subscriptions: 0x97 in SUBACK, 0x80 for 3.1.1, and the others hold") {
     limits bounds;
     bounds.max_subscriptions_per_client = 2;
