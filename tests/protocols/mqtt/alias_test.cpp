@@ -44,6 +44,8 @@ TEST_CASE("MQTT-3.1.2-27, MQTT-3.1.2-26, MQTT-3.3.2-11: we use aliases as far as
     test_node node;
     client none{node, v5("n")};
     none.exchange("82: 0001 [] '#' 00");
+    client zero{node, v5("z", "22 0000")};
+    zero.exchange("82: 0001 [] 'bb' 00");
     client two{node, v5("t", "22 0002")};
     two.exchange("82: 0001 [] '#' 01");
     client pub{node, v311("p")};
@@ -51,6 +53,7 @@ TEST_CASE("MQTT-3.1.2-27, MQTT-3.1.2-26, MQTT-3.3.2-11: we use aliases as far as
     CHECK(none.said() == bytes("30: 'aa' [] 31; 30: 'aa' [] 32; 30: 'bb' [] 33; 30: 'bb' [] 34; 30: 'aa' [] 35"));
     CHECK(two.said() == bytes("30: 'aa' [23 0001] 31; 32: '' 0001 [23 0001] 32; 30: 'bb' [23 0002] 33; 30: '' [23 0002] 34; "
                               "30: '' [23 0001] 35"));
+    CHECK(zero.said() == bytes("30: 'bb' [] 33; 30: 'bb' [] 34"));
     pub.exchange("30: 'cc' 36; 30: 'aa' 37"); // no number is free, and both are in use
     CHECK(two.said() == bytes("30: 'cc' [] 36; 30: '' [23 0001] 37"));
     pub.exchange("30: 'cc' 38; 30: 'cc' 39; 30: 'cc' 3a; 30: 'bb' 3b");

@@ -1,6 +1,8 @@
 // Receive Maximum and Maximum Packet Size in both directions, and what acknowledgements say (MQTT 5 §4.9, §3.1.2.11, §4.13).
 #include "protocols/mqtt/client.hpp"
 
+#include "protocols/mqtt/corpus.hpp"
+
 using namespace broker;
 using namespace broker::test;
 
@@ -106,7 +108,7 @@ TEST_CASE("MQTT-3.4.2-2, MQTT-3.5.2-2, MQTT-3.6.2-2, MQTT-3.7.2-2, MQTT-3.9.2-1,
         const char* send;
         const char* answer; // without a reason string
     };
-    for (const auto& r : {row{"32: '$SYS/x' 0001 [] 31", "40: 0001 87"}, row{"34: '$SYS/x' 0001 [] 31", "50: 0001 87"},
+    for (const auto& r : {row{"32: 't' 0001 [01 01] ff", "40: 0001 99"}, row{"34: 't' 0001 [01 01] ff", "50: 0001 99"},
                           row{"50: 0001", "62: 0001 92"}, row{"62: 0001", "70: 0001 92"}, row{"82: 0001 [] 'a#' 00", "90: 0001 [] 8f"},
                           row{"f0: 19 [15 'm']", "e0: 82"}}) {
         CAPTURE(r.send);
@@ -116,11 +118,37 @@ TEST_CASE("MQTT-3.4.2-2, MQTT-3.5.2-2, MQTT-3.6.2-2, MQTT-3.7.2-2, MQTT-3.9.2-1,
     }
 }
 
+namespace {
+
+// Something wrong for every kind of answer that may have a reason string or user properties.
+constexpr auto provoking = "32: 't' 0001 [01 01] ff; 34: 't' 0001 [01 01] ff; 50: 0001; 62: 0001; 82: 0001 [] 'a#' 00; "
+                           "a2: 0001 [] 'none' 'a#'; 32: 'nobody' 0001 [] 68";
+
+} // namespace
+
+// [MQTT-3.2.2-20, MQTT-3.4.2-3, MQTT-3.5.2-3, MQTT-3.6.2-3, MQTT-3.7.2-3, MQTT-3.9.2-2, MQTT-3.11.2-1, MQTT-3.11.2-2, MQTT-3.14.2-4]
+TEST_CASE("no reason string and no user property makes an answer larger than the client takes") {
+    for (std::size_t most = 32; most != 80; ++most) {
+        test_node node;
+        const auto own = "27 000000" + to_hex(std::string{static_cast<char>(most)});
+        client c{node};
+        c.receive(wire(v5("c", own) + "; " + provoking + "; 00 00"));
+        const auto all = split_mqtt(c.sent());
+        CHECK(all.size() == 9); // CONNACK, seven answers, DISCONNECT
+        for (const auto& p : all) CHECK(p.size() <= most);
+        client refused{node};
+        refused.receive(wire("10: 'MQTT' 05 06 0000 [" + own + "] 'c' [] 'a/#' 'm'"));
+        const auto connack = refused.sent();
+        CHECK(connack.size() >= 5);
+        CHECK(connack.size() <= most);
+    }
+}
+
 TEST_CASE("MQTT-3.1.2-29: without Request Problem Information only CONNACK and DISCONNECT say more than their code") {
     test_node node;
     client c{node, v5("c", "17 00")};
-    CHECK(c.exchange("32: '$SYS/x' 0001 [] 31; 34: '$SYS/x' 0001 [] 31; 50: 0001; 62: 0001; 82: 0001 [] 'a#' 00; a2: 0001 [] 'a#'") ==
-          bytes("40: 0001 87; 50: 0001 87; 62: 0001 92; 70: 0001 92; 90: 0001 [] 8f; b0: 0001 [] 8f"));
+    CHECK(c.exchange(provoking) ==
+          bytes("40: 0001 99; 50: 0001 99; 62: 0001 92; 70: 0001 92; 90: 0001 [] 8f; b0: 0001 [] 11 8f; 40: 0001 10"));
     CHECK_LIKE(c.exchange("f0 00"), "e0 .. 82 .. 1f *");
     client d{node};
     CHECK_LIKE(d.exchange(v5("d", "17 00 15 'm'")), "20 .. 00 8c .. 1f *");

@@ -52,9 +52,34 @@ TEST_CASE("MQTT-4.3.2-1, MQTT-4.3.2-2, MQTT-4.3.2-3, MQTT-2.2.1-4, MQTT-3.3.1-3:
     pub.exchange("32: 't' 000a 34");
     CHECK(again.said() == bytes("32: 't' 0004 34"));
     client fresh{node, v311("f")};
-    fresh.exchange("82: 0001 't' 01");
-    pub.exchange("32: 't' 000b 35");
-    CHECK(fresh.said() == bytes("32: 't' 0001 35"));
+    fresh.exchange("82: 0001 't' 00; 82: 0001 'u' 01");
+    pub.exchange("3a: 'u' 000b 35; 3a: 't' 000c 36");
+    CHECK(fresh.said() == bytes("32: 'u' 0001 35; 30: 't' 36"));
+}
+
+TEST_CASE("MQTT-2.2.1-4: packet identifiers begin anew behind 65,535, without 0 and those in use") {
+    test_node node;
+    client sub{node, v5("s")};
+    sub.exchange("82: 0001 [] 't' 01");
+    client pub{node, v311("p")};
+    pub.exchange("32: 't' 0001 68; 32: 't' 0001 68");
+    CHECK(sub.said() == bytes("32: 't' 0001 [] 68; 32: 't' 0002 [] 68"));
+    sub.exchange("40: 0001"); // 2 stays in use
+    constexpr unsigned together = 71; // divides 65,533
+    std::string burst;
+    for (unsigned i = 0; i != together; ++i) burst += wire("32: 't' 0001 68");
+    for (unsigned last = 2; last < 65'535; last += together) {
+        pub.receive(burst);
+        (void)pub.sent();
+        (void)sub.sent();
+        std::string answers;
+        for (unsigned id = last + 1; id != last + together + 1; ++id) {
+            answers += wire("40 02") + std::string{static_cast<char>(id >> 8), static_cast<char>(id & 0xFF)};
+        }
+        sub.receive(answers);
+    }
+    pub.exchange("32: 't' 0001 69; 32: 't' 0001 70");
+    CHECK(sub.said() == bytes("32: 't' 0001 [] 69; 32: 't' 0003 [] 70"));
 }
 
 TEST_CASE("MQTT-4.3.2-5: after PUBACK the identifier is new again, whatever DUP says") {
@@ -184,18 +209,19 @@ TEST_CASE("MQTT-4.3.3-7: what was sent does not expire any more; it is sent agai
     CHECK(node.disk().rows(storage::column::outbound_qos2) == 0);
 }
 
-TEST_CASE("MQTT-4.6.0-5, MQTT-4.6.0-6: one publisher's messages of a topic arrive in its order, per QoS") {
+TEST_CASE("MQTT-4.6.0-5, MQTT-4.6.0-6: one publisher's messages arrive in its order, on every topic, per QoS") {
     test_node node{2};
     client sub{node, v311("s"), 1};
-    sub.exchange("82: 0001 't' 01");
+    sub.exchange("82: 0001 '#' 01");
     client pub{node, v311("p"), 0};
     std::string want;
     for (int i = 0; i != 50; ++i) {
         const auto payload = to_hex(std::string(1, static_cast<char>(i)));
-        pub.exchange("32: 't' 0001 " + payload);
+        const std::string topic = i % 2 == 0 ? "32: 't' " : "32: 'u' ";
+        pub.exchange(topic + "0001 " + payload);
         std::string id = to_hex(std::string{'\0', static_cast<char>(i + 1)});
         std::erase(id, ' ');
-        want += "32: 't' " + id + " " + payload + "; ";
+        want += topic + id + " " + payload + "; ";
     }
     CHECK(sub.said() == bytes(want));
 }
@@ -222,9 +248,18 @@ TEST_CASE("MQTT-3.3.1-5, MQTT-3.3.1-6, MQTT-3.3.1-7, MQTT-3.3.1-8: retained mess
     CHECK(look() == bytes("90: 0001 01; 33: 't' 0002 32")); // the QoS is kept with it
     a.exchange("40: 0002; 30: 't' 33");
     CHECK(look() == bytes("90: 0001 01; 33: 't' 0003 32"));
-    CHECK(a.exchange("40: 0003; 31: 't'") == bytes("30: 't'")); // processed normally as well
+    CHECK(a.exchange("40: 0003; 31: 't' 34") == bytes("30: 't' 34"));
+    CHECK(look() == bytes("90: 0001 01; 31: 't' 34")); // QoS 0 replaces like any other [MQTT3-3.3.1-7]
+    CHECK(a.exchange("31: 't'") == bytes("30: 't'")); // processed normally as well
     CHECK(look() == bytes("90: 0001 01"));
     CHECK(node.disk().rows(storage::column::retained) == 0);
+}
+
+TEST_CASE("MQTT3-3.1.2-7: retained messages outlive the session of who published them") {
+    test_node node;
+    client{node, v311("p")}.exchange("33: 't' 0001 68");
+    client other{node, v311("o")};
+    CHECK(other.exchange("82: 0001 't' 00") == bytes("90: 0001 00; 31: 't' 68"));
 }
 
 TEST_CASE("MQTT-3.3.1-12, MQTT-3.3.1-13: RETAIN of what is forwarded follows Retain As Published") {

@@ -116,20 +116,21 @@ TEST_CASE("MQTT-4.3.3-1, MQTT-4.3.3-2, MQTT-4.3.3-3, MQTT-4.3.3-4, MQTT-4.3.3-5,
     }
 }
 
-TEST_CASE("MQTT-4.4.0-1, MQTT3-4.4.0-1: only on reconnecting is anything sent again, and PUBREL too") {
+TEST_CASE("MQTT-4.4.0-1, MQTT-4.6.0-1, MQTT-3.3.1-1: only on reconnecting is anything sent again, in its order, PUBREL too") {
     test_node node;
     client sub{node, v5("s", "11 00000064", "00")};
     sub.exchange("82: 0001 [] 't' 02");
-    client{node, v311("p")}.exchange("34: 't' 0001 31; 32: 't' 0002 32");
-    CHECK(sub.said() == bytes("32: 't' 0002 [] 32; 34: 't' 0001 [] 31"));
+    client pub{node, v311("p")};
+    for (const auto* text : {"32: 't' 0001 31", "34: 't' 0002 32", "32: 't' 0003 33", "34: 't' 0004 34"}) pub.exchange(text);
+    CHECK(sub.said() == bytes("32: 't' 0001 [] 31; 34: 't' 0002 [] 32; 32: 't' 0003 [] 33; 34: 't' 0004 [] 34"));
     node.advance(seconds{50});
     sub.exchange("c0 00");
     node.advance(seconds{50});
     CHECK(sub.said().empty());
-    CHECK(sub.exchange("50: 0001") == bytes("62: 0001"));
+    CHECK(sub.exchange("40: 0001; 50: 0004") == bytes("62: 0004"));
     sub.disconnect();
     client again{node, v5("s", "11 00000064", "00")};
-    CHECK(again.after_connack() == bytes("62: 0001; 3a: 't' 0002 [] 32"));
+    CHECK(again.after_connack() == bytes("3c: 't' 0002 [] 32; 3a: 't' 0003 [] 33; 62: 0004"));
 }
 
 TEST_CASE("MQTT-4.4.0-2, MQTT-4.3.3-4: a PUBACK or PUBREC with an error ends the exchange") {

@@ -21,7 +21,11 @@ bool present(test_node& node, std::string_view id) {
 TEST_CASE("MQTT-3.1.2-23, MQTT-4.1.0-1, MQTT-4.1.0-2: a session lives for its expiry after the connection, and not longer") {
     for (const bool restart : {false, true}) {
         test_node node;
-        client{node, v5("c", kept)}.exchange("82: 0001 [] 't' 01");
+        {
+            client c{node, "10: 'MQTT' 05 02 0000 [11 00000064] 'c'"};
+            c.exchange("82: 0001 [] 't' 01");
+            node.advance(seconds{1000}); // connected
+        }
         node.advance(seconds{50});
         if (restart) node.crash_and_recover();
         node.advance(seconds{49});
@@ -33,15 +37,17 @@ TEST_CASE("MQTT-3.1.2-23, MQTT-4.1.0-1, MQTT-4.1.0-2: a session lives for its ex
     }
 }
 
-TEST_CASE("session expiry: absent or 0 ends with the connection, 0xFFFFFFFF never") {
+TEST_CASE("session expiry: absent or 0 ends with the connection, 0xFFFFFFFF and clean session 0 never") {
     test_node node;
     client{node, v5("a")}.exchange("82: 0001 [] 't' 01");
     client{node, v5("b", "11 00000000")}.exchange("82: 0001 [] 't' 01");
     CHECK(node.shared().trie.subscriptions() == 0);
     client{node, v5("c", "11 ffffffff")}.exchange("82: 0001 [] 't' 01");
+    client{node, v311("d", "00")}.exchange("e0 00"); // clean session 0 [MQTT3-3.1.2-4, MQTT3-4.1.0-1]
     node.advance(seconds{0xFFFF'FFFFLL});
     node.crash_and_recover();
     CHECK(present(node, "c"));
+    CHECK(present(node, "d"));
 }
 
 TEST_CASE("§3.14.2.2.2: DISCONNECT may change the expiry, on disk as well") {
@@ -127,7 +133,7 @@ TEST_CASE("MQTT-3.1.4-3: a second connection takes the session over, on this sha
         client pub{node, v311("p"), 0};
         pub.exchange("30: 't' 31");
         CHECK(second.said() == bytes("30: 't' [] 31"));
-        CHECK(first.said().empty());
+        CHECK(first.exchange("c0 00").empty()); // DISCONNECT was the last word
     }
 }
 
@@ -159,7 +165,8 @@ TEST_CASE("MQTT-4.5.0-1, MQTT-4.4.0-1: a persistent session gets what it missed;
     test_node node;
     client{node, v311("b", "00")}.exchange("82: 0001 't' 01");
     client a{node, v311("a")};
-    a.exchange("32: 't' 000a 68");
+    a.exchange("30: 't' 67; 32: 't' 000a 68"); // QoS 0 is not kept
+    CHECK(client{node, v311("c", "00")}.after_connack().empty()); // another identifier, another session [MQTT-3.1.3-2]
     {
         client b{node, v311("b", "00")};
         CHECK(b.after_connack() == bytes("32: 't' 0001 68"));

@@ -26,10 +26,14 @@ TEST_CASE("MQTT-3.1.2-7, MQTT-3.1.2-8, MQTT-3.1.2-10, MQTT-3.14.4-3: published w
     watched w;
     client{w.node, with_will("", "")};
     CHECK(w.watcher.said() == will_0);
-    client{w.node, with_will("", "")}.exchange("e0 00");
-    CHECK(w.watcher.said().empty());
-    client{w.node, with_will("", "")}.exchange("e0 01 04"); // disconnect with will message
-    CHECK(w.watcher.said() == will_0);
+    for (const auto* goodbye : {"e0 00", "e0 01 00"}) {
+        client{w.node, with_will("", "")}.exchange(goodbye);
+        CHECK(w.watcher.said().empty());
+    }
+    for (const auto* goodbye : {"e0 01 04", "e0 01 80", "e0 01 97"}) { // with will message, or an error
+        client{w.node, with_will("", "")}.exchange(goodbye);
+        CHECK(w.watcher.said() == will_0);
+    }
     client{w.node, with_will("", "")}.exchange("30 00"); // a protocol error is no goodbye either
     CHECK(w.watcher.said() == will_0);
     client{w.node, v5("c")};
@@ -64,6 +68,8 @@ TEST_CASE("MQTT-3.1.2-14, MQTT-3.1.2-15, MQTT-3.1.2-9, MQTT-3.1.2-12: will QoS a
     watched w;
     client{w.node, "10: 'MQTT' 05 0e 003c [] 'c' [] 'will' 'm'"};
     CHECK(w.watcher.said() == bytes("32: 'will' 0001 [] \"m\""));
+    client none{w.node, v5("n")};
+    CHECK(none.exchange("82: 0001 [] 'will' 02") == bytes("90: 0001 [] 02"));
     client{w.node, "10: 'MQTT' 05 36 003c [] 'c' [] 'will' 'm'"};
     CHECK(w.watcher.said() == bytes("34: 'will' 0002 [] \"m\""));
     client late{w.node, v5("l")};
