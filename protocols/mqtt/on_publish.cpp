@@ -58,7 +58,7 @@ std::optional<engine::objection> engine::objection_to(const publish& p, std::str
     }
     // "$" is the server's (§4.7.2), except queues.
     if (is_server_topic(topic)) {
-        return objection{reason_code::not_authorized, "topics that begin with $ are the server's", drop_reason::acl};
+        return objection{reason_code::not_authorized, {}, drop_reason::acl}; // nobody is told more about what is forbidden
     }
     if (p.with.payload_format_indicator == 1 && !is_utf8(as_text(p.payload))) {
         return objection{reason_code::payload_format_invalid, "§3.3.2.3.2: payload is not UTF-8", drop_reason::acl};

@@ -53,7 +53,7 @@ TEST_CASE("§4.7.2: clients cannot write the server's topics") {
     test_node node;
     announce(node, "$S/a", "1");
     client five{node, v5("c")};
-    CHECK_LIKE(five.exchange("33: '$S/a' 0001 [] \"x\""), "40 .. 0001 87 *"); // not authorized
+    CHECK(five.exchange("33: '$S/a' 0001 [] \"x\"") == bytes("40: 0001 87")); // not authorized
     CHECK(five.exchange("31: '$S/a' [] \"x\"").empty());
     client three{node, v311("a")}; // cannot be told: acknowledged and discarded [MQTT3-3.3.5-2]
     CHECK(three.exchange("31: '$S/a' \"x\"; 33: '$S/a' 0001 \"x\"; 35: '$S/a' 0002 \"x\"; 62: 0002") ==
