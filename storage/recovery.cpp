@@ -213,7 +213,7 @@ result<std::size_t, storage_error> sweep_orphan_messages(const backend& rows, me
 result<std::size_t, storage_error> sweep_ownerless_rows(const backend& rows, session_id before,
                                                         const std::function<void(batch&&)>& submit) {
     std::size_t owners = 0;
-    for (const auto in : {column::subscriptions, column::entries, column::inbound_qos2, column::outbound_qos2, column::wills}) {
+    for (const auto in : {column::subscriptions, column::entries, column::inbound_qos2, column::outbound_qos2}) {
         batch erasures;
         for (std::uint64_t from = 0;;) {
             std::optional<session_id> owner;

@@ -71,7 +71,6 @@ struct session_request { // a client came to `to`: hand its session over, or end
 };
 struct session_gone { // the answer when there is none (any more)
     std::string client_id{};
-    session_id deleted{}; // a stored one that `clean` has deleted just now; zero: none
 };
 struct session_refused { // the answer when a later claim has it
     std::string client_id{};

@@ -31,13 +31,18 @@ sessions::claimed shard_sessions::claim(std::string_view client_id, bool clean, 
     const auto mine = desk_.self();
     for (;;) {
         const auto found = table_.find_or_create(client_id, mine, [this] { return session_id{desk_.next_id()}; });
-        if (found.value == nullptr) {
+        if (found.value == nullptr && !found.ending) {
             desk_.count().refuse(limit_kind::sessions);
             return {.refused = true};
         }
         if (number == 0) number = found.claim;
+        if (found.ending) {
+            (void)wait_here(client_id, {.who = with.who, .with = with, .clean = clean, .number = number}, now);
+            return {};
+        }
         slot& s = *found.value;
         if (found.created) {
+            give_way(client_id, now); // an earlier one that still waits for the word that this one did not need
             auto& made = create(s);
             made.claim_ = number;
             attach(made, with, now);
@@ -45,31 +50,39 @@ sessions::claimed shard_sessions::claim(std::string_view client_id, bool clean, 
         }
         if (s.owner.load(std::memory_order_acquire) == mine && s.holder.load(std::memory_order_acquire) == mine) {
             auto& known = *s.held;
-            const auto deleted = take_over(known, clean, now);
-            if (deleted > desk_.durable_upto()) {
-                wait_for(deleted, client_id, {.who = with.who, .with = with, .clean = clean, .number = number});
-                return {};
-            }
+            take_over(known, clean, now);
             if (s.held == nullptr) continue; // ended: the client id is free again
             known.claim_ = number;
             attach(known, with, now);
             return {.now = &known, .present = true};
         }
-        // On another shard, or on its way here. A later claim on this shard replaces an earlier one.
-        const auto [it, first] = claims_.try_emplace(std::string{client_id});
-        auto* const earlier = it->second.who;
+        // On another shard, or on its way here.
         const auto owner = s.owner.load(std::memory_order_acquire);
+        const bool first = wait_here(client_id, {.who = with.who, .with = with, .clean = clean, .number = number}, now);
         if (first && owner != mine) {
             desk_.send(owner, session_request{
                                   .which = &s, .client_id = s.client_id, .to = mine, .clean = clean, .claim = number});
         }
-        auto* const who = with.who;
-        it->second = {.who = who, .with = std::move(with), .clean = clean, .number = number};
-        if (earlier != nullptr) {
-            earlier->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
-        }
         return {};
     }
+}
+
+// A later claim on this shard replaces an earlier one. True: there was none.
+bool shard_sessions::wait_here(std::string_view client_id, pending_claim pending, time_point now) {
+    const bool first = !give_way(client_id, now);
+    claims_.emplace(client_id, std::move(pending));
+    return first;
+}
+
+bool shard_sessions::give_way(std::string_view client_id, time_point now) {
+    const auto it = claims_.find(client_id);
+    if (it == claims_.end()) return false;
+    auto* const earlier = it->second.who;
+    claims_.erase(it);
+    if (earlier != nullptr) {
+        earlier->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
+    }
+    return true;
 }
 
 void shard_sessions::abandon(subscriber& who) {
@@ -123,7 +136,7 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
 
 // Another connection claims the session of this shard. The connection it has is ended [MQTT-3.1.4-3]; clean ends the session as well [MQTT-3.1.2-4, MQTT-3.1.4-4, MQTT-3.2.2-2],
 // else it goes on [MQTT-3.1.2-5].
-ticket shard_sessions::take_over(session& s, bool clean, time_point now) {
+void shard_sessions::take_over(session& s, bool clean, time_point now) {
     const slot& handle = *s.slot_; // outlives the session until the end of the turn
     if (!s.online()) {
         meet_deadlines(s, now); // a client that comes back in the turn they pass does not undo them
@@ -132,8 +145,7 @@ ticket shard_sessions::take_over(session& s, bool clean, time_point now) {
         leave(s, true, clean ? departure::clean_start : departure::taken_over, now);
         old->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
     }
-    if (handle.held == nullptr) return {}; // it lived only as long as its connection
-    return clean ? end(s, now) : ticket{};
+    if (handle.held != nullptr && clean) end(s, now); // else it lived only as long as its connection
 }
 
 void shard_sessions::detach(session& s, bool publish_will, time_point now) {
@@ -206,6 +218,10 @@ ticket shard_sessions::end(session& s, time_point now) {
         leave_behind(s);
     } else if (s.durable()) {
         erase_records(s.id());
+    }
+    if (s.durable()) {
+        table_.ending(handle);
+        ends_.push_back({.at = durable_at, .of = s.id(), .client_id = handle.client_id});
     }
     table_.unlist(handle);
     handle.durable.store(false, std::memory_order_relaxed);
@@ -356,16 +372,13 @@ void shard_sessions::forget_loads_later(const session& s) {
 }
 
 void shard_sessions::on_durable(ticket upto, time_point now) {
-    std::vector<std::string> answerable;
-    std::erase_if(waiting_claims_, [&](waiting_claim& w) {
-        if (w.at > upto) return false;
-        answerable.push_back(std::move(w.client_id));
+    std::erase_if(ends_, [&](session_end& e) {
+        if (e.at > upto) return false;
+        for (const auto waiting : table_.ended(e.client_id, e.of)) {
+            desk_.send(waiting, session_gone{.client_id = e.client_id});
+        }
         return true;
     });
-    for (const auto& client_id : answerable) {
-        auto node = claims_.extract(client_id);
-        if (!node.empty() && node.mapped().who != nullptr) answer(node.key(), node.mapped(), now);
-    }
     auto& waiters = desk_.waiters();
     std::vector<slot*> ready;
     std::erase_if(waiters, [&](const shard_desk::waiter& w) {
@@ -439,15 +452,18 @@ void shard_sessions::restore(const storage::recovered_session& from, time_point 
         for (const auto& [message, record] : from.outbound_qos2) begun.push_back(message);
         return to_read_.push_back(from.id);
     }
-    slot* const handle = table_.restore(from.session.client_id, desk_.self(), from.id);
-    if (handle == nullptr) return; // a second record for the client id: the newer id was restored first
+    slot* handle = table_.restore(from.session.client_id, desk_.self(), from.id);
+    // A second record for the client id: the newer id was restored first. This one's end was under way when the server died.
+    const bool replaced = handle == nullptr;
+    if (replaced) handle = table_.create_unlisted(from.session.client_id, desk_.self(), from.id);
+    if (handle == nullptr) return erase_records(from.id);
     auto& s = create(*handle);
     handle->durable.store(true, std::memory_order_relaxed);
     s.expiry_ = seconds{from.session.expiry_s};
     s.expires_ = from.session.expires;
     const bool was_connected = from.session.disconnected_at_ms == 0;
     const auto since = was_connected ? now : from_epoch_ms(from.session.disconnected_at_ms);
-    s.ends_at_ = s.expires_ ? since + s.expiry_ : never;
+    s.ends_at_ = replaced ? now : s.expires_ ? since + s.expiry_ : never;
     for (const auto& [filter, options] : from.subscriptions) {
         const auto parsed = topic_filter::parse(filter, desk_.bounds());
         if (!parsed) continue;

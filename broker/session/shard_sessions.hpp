@@ -10,8 +10,8 @@
 // So every publisher's order is kept and nothing is lost or doubled. Freeing a slot uses the same markers.
 //
 // Claims are numbered by the session table. A request that comes late, after a later claim has the session, is refused: the
-// client that connected last keeps it. A claim that asks for a clean session is answered when the end of the one before is
-// on disk: the answer says that it is gone.
+// client that connected last keeps it. A claim that finds no session is answered when the end of the one before is on disk: the
+// answer says that it is gone.
 #pragma once
 
 #include "routing/desk.hpp"
@@ -82,8 +82,9 @@ private:
         bool clean = false;
         std::uint64_t number = 0;
     };
-    struct waiting_claim { // for the end of the session it does not want to be on disk
+    struct session_end { // of a stored one, on its way to the disk
         ticket at{};
+        session_id of{};
         std::string client_id{};
     };
     struct barrier {
@@ -94,7 +95,8 @@ private:
     session& create(slot& s);
     // `number`: of a claim that is made again; zero: a new one.
     [[nodiscard]] claimed claim(std::string_view client_id, bool clean, attachment with, std::uint64_t number, time_point now);
-    void wait_for(ticket at, std::string_view client_id, pending_claim pending);
+    bool give_way(std::string_view client_id, time_point now); // true: there was a claim that waits
+    bool wait_here(std::string_view client_id, pending_claim pending, time_point now);
     void answer(const std::string& client_id, const pending_claim& pending, time_point now);
     void attach(session& s, const attachment& with, time_point now);
     enum class departure : std::uint8_t { alone, taken_over, clean_start }; // why a subscriber leaves
@@ -104,7 +106,7 @@ private:
     [[nodiscard]] bool arrived_already(const slot& to, message_id id) const;
     void read_left_behind(session_id of, message_id from);
     void on_left_behind(const storage::loaded_rows& rows);
-    ticket take_over(session& s, bool clean, time_point now); // of the deletion, when a stored one was deleted
+    void take_over(session& s, bool clean, time_point now);
     void hand_over(slot& s, std::uint16_t to, time_point now);
     void publish_will_of(session& s, bool may_wait, time_point now);
     void publish_will(session_id of, const message& last_will, time_point now);
@@ -124,7 +126,7 @@ private:
     std::function<void(message_ptr, time_point)> publish_will_;
     std::unordered_map<session_id, std::unique_ptr<session>> held_;
     std::map<std::string, pending_claim, std::less<>> claims_;              // by client id
-    std::vector<waiting_claim> waiting_claims_;
+    std::vector<session_end> ends_;
     std::unordered_map<slot*, std::vector<entry>> arriving_;                // deliveries held for sessions on their way
     std::unordered_map<slot*, std::vector<session_request>> early_requests_; // for sessions on their way
     struct remains {

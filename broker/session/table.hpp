@@ -4,10 +4,14 @@
 
 #include "session/slot.hpp"
 
+#include <algorithm>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace broker {
 
@@ -16,17 +20,22 @@ public:
     explicit session_table(std::size_t sessions_max) : sessions_max_{sessions_max} {}
 
     struct found {
-        slot* value = nullptr; // null: max_sessions reached
+        slot* value = nullptr; // null: max_sessions reached, or `ending`
         bool created = false;  // it is the caller's: owner and holder are its shard
+        bool ending = false;   // the disk does not know yet that the last one has ended; ended() will tell this shard
         std::uint64_t claim = 0; // later claims have higher numbers
     };
     // `make_id` is asked for only when the client id is new.
     template <class MakeId>
     [[nodiscard]] found find_or_create(std::string_view client_id, std::uint16_t shard, MakeId make_id) {
         const std::lock_guard lock{mutex_};
-        if (const auto it = by_client_id_.find(client_id); it != by_client_id_.end()) return {it->second, false, ++claims_};
+        if (const auto it = by_client_id_.find(client_id); it != by_client_id_.end()) return {it->second, false, false, ++claims_};
+        if (const auto it = ending_.find(client_id); it != ending_.end()) {
+            if (std::ranges::find(it->second.waiting, shard) == it->second.waiting.end()) it->second.waiting.push_back(shard);
+            return {nullptr, false, true, ++claims_};
+        }
         if (slots_.size() >= sessions_max_) return {};
-        return {&add(client_id, shard, make_id(), true), true, ++claims_};
+        return {&add(client_id, shard, make_id(), true), true, false, ++claims_};
     }
 
     // A slot nobody finds by client id. Null: max_sessions reached.
@@ -49,6 +58,21 @@ public:
         if (const auto it = by_client_id_.find(s.client_id); it != by_client_id_.end() && it->second == &s) {
             by_client_id_.erase(it);
         }
+    }
+    // A stored session was unlisted: until ended(), nobody is told that its client id has none, for a crash might bring it
+    // back.
+    void ending(const slot& s) {
+        const std::lock_guard lock{mutex_};
+        if (s.listed) ending_.try_emplace(s.client_id).first->second.of = s.id;
+    }
+    // Its end is on disk. The shards that have asked meanwhile.
+    [[nodiscard]] std::vector<std::uint16_t> ended(std::string_view client_id, session_id of) {
+        const std::lock_guard lock{mutex_};
+        const auto it = ending_.find(client_id);
+        if (it == ending_.end() || it->second.of != of) return {};
+        auto waiting = std::move(it->second.waiting);
+        ending_.erase(it);
+        return waiting;
     }
     void free(slot& s) {
         const std::lock_guard lock{mutex_};
@@ -78,8 +102,14 @@ private:
         return s;
     }
 
+    struct end {
+        session_id of{};
+        std::vector<std::uint16_t> waiting{}; // shards
+    };
+
     mutable std::mutex mutex_;
     std::size_t sessions_max_;
+    std::map<std::string, end, std::less<>> ending_; // no more than the store has pending
     std::uint64_t claims_ = 0;
     std::unordered_map<std::string_view, slot*> by_client_id_; // keys live in the slots
     std::unordered_map<slot*, std::unique_ptr<slot>> slots_;

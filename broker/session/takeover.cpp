@@ -2,16 +2,8 @@
 // is told in shard_sessions.hpp.
 #include "core/assert.hpp"
 #include "session/shard_sessions.hpp"
-#include "storage/keys.hpp"
 
 namespace broker {
-
-using storage::column;
-
-void shard_sessions::wait_for(ticket at, std::string_view client_id, pending_claim pending) {
-    claims_.insert_or_assign(std::string{client_id}, std::move(pending));
-    waiting_claims_.push_back({.at = at, .client_id = std::string{client_id}});
-}
 
 void shard_sessions::after_all_shards(std::function<void(time_point)> then) {
     if (desk_.shards() == 1) {
@@ -45,17 +37,13 @@ void shard_sessions::on(session_request m, time_point now) {
         early_requests_[&s].push_back(std::move(m)); // it is on its way here
         return;
     }
-    ticket deleted;
     if (s.held != nullptr) {
         if (m.claim < s.held->claim_) {
             return desk_.send(m.to, session_refused{.client_id = std::move(m.client_id), .claim = m.claim});
         }
-        deleted = take_over(*s.held, m.clean, now);
+        take_over(*s.held, m.clean, now);
     }
-    if (s.held == nullptr) {
-        const auto id = deleted == ticket{} ? session_id{} : s.id;
-        return desk_.send(m.to, session_gone{.client_id = std::move(m.client_id), .deleted = id});
-    }
+    if (s.held == nullptr) return desk_.send(m.to, session_gone{.client_id = std::move(m.client_id)});
     hand_over(s, m.to, now);
 }
 
@@ -87,12 +75,8 @@ void shard_sessions::on(session_arrival m, time_point now) {
 
     if (auto claim_node = claims_.extract(s.client_id); !claim_node.empty() && claim_node.mapped().who != nullptr) {
         const auto& pending = claim_node.mapped();
-        const auto deleted = pending.clean ? end(*here, now) : ticket{};
-        if (deleted > desk_.durable_upto()) {
-            wait_for(deleted, claim_node.key(), pending);
-        } else {
-            answer(claim_node.key(), pending, now);
-        }
+        if (pending.clean) end(*here, now);
+        answer(claim_node.key(), pending, now);
     } else {
         schedule(*here);
     }
@@ -102,13 +86,6 @@ void shard_sessions::on(session_arrival m, time_point now) {
 }
 
 void shard_sessions::on(session_gone m, time_point now) {
-    if (m.deleted != session_id{} && claims_.contains(m.client_id)) {
-        // The other shard's batch is ahead of this one's next: what is durable here then is durable there.
-        desk_.open().erase(column::sessions, storage::session_key(m.deleted));
-        desk_.require(true);
-        waiting_claims_.push_back({.at = desk_.open_ticket(), .client_id = std::move(m.client_id)});
-        return;
-    }
     auto node = claims_.extract(m.client_id);
     if (!node.empty() && node.mapped().who != nullptr) answer(node.key(), node.mapped(), now);
 }

@@ -2,6 +2,8 @@
 
 #include "core/assert.hpp"
 
+#include <ranges>
+
 namespace broker {
 
 namespace {
@@ -96,7 +98,7 @@ void shard_core::restore(const storage::recovered& from, time_point now) {
         auto& known = queue_of(*handle);
         if (q.has_entries) known.waiting().assume_stored();
     }
-    for (const auto& s : from.sessions) {
+    for (const auto& s : from.sessions | std::views::reverse) { // of two with one client id the newer one
         if (home_shard(s.session.client_id, shared_.shards) == desk_.self()) sessions_.restore(s, now);
     }
     for (const auto& [id, lost_will] : from.lost_wills) {

@@ -2,6 +2,9 @@
 // come back in the turn a deadline passes. Found by the simulation (tests/sim).
 #include "support/test_receiver.hpp"
 
+#include "storage/keys.hpp"
+#include "storage/records.hpp"
+
 using namespace broker;
 using namespace broker::test;
 
@@ -133,7 +136,7 @@ TEST_CASE("who comes back in the turn a will is due does not cancel it, in the t
     again.leave(node);
     node.advance(seconds{100});
     test_receiver late;
-    node.comes_back(late, {.expiry = seconds{100}});
+    late.claim(node, "r");
     CHECK_FALSE(late.present);
 }
 
@@ -297,4 +300,75 @@ TEST_CASE("a queue that another shard has made and not yet recorded keeps what i
     r.claim(node, "r");
     r.subscribe(node, "$queue/q");
     CHECK(r.take() == words{"kept"});
+}
+
+TEST_CASE("[MQTT-3.2.2-3] nobody is told that there is no session before the end of the last one is on disk") {
+    stepwise_node node{2};
+    test_receiver r;
+    r.claim(node, "r");
+    r.subscribe(node, "t");
+    r.leave(node);
+    // A clean start ends it; its client gives up and comes again, without one, before anything is written.
+    test_receiver early;
+    CHECK(node.shard(0).sessions().claim("r", true, {.who = &early}, node.now()).now == nullptr);
+    node.shard(0).sessions().abandon(early);
+    test_receiver again;
+    CHECK(node.shard(1).sessions().claim("r", false, {.who = &again, .expiry = seconds{100}}, node.now()).now == nullptr);
+    node.end_turn(0);
+    node.end_turn(1);
+    CHECK(again.mine == nullptr);
+    SUBCASE("it is written, and the answer comes") {
+        node.settle();
+        REQUIRE(again.mine != nullptr);
+        CHECK_FALSE(again.present);
+        CHECK(early.mine == nullptr);
+        publish(node, "t", "not subscribed to");
+        CHECK(again.take().empty());
+    }
+    SUBCASE("the server dies instead: nobody was told anything") {
+        node.crash_and_recover();
+        test_receiver last;
+        last.claim(node, "r");
+        CHECK(last.present);
+    }
+}
+
+TEST_CASE("who comes by while an earlier claim still waits for the end of a session takes its place") {
+    stepwise_node node{1};
+    test_receiver r;
+    r.claim(node, "r");
+    r.leave(node);
+    test_receiver first;
+    test_receiver second;
+    CHECK(node.shard(0).sessions().claim("r", true, {.who = &first}, node.now()).now == nullptr);
+    CHECK(node.shard(0).sessions().claim("r", true, {.who = &second}, node.now()).now == nullptr);
+    CHECK(first.evicted == "taken_over");
+    node.settle();
+    CHECK(second.mine != nullptr);
+}
+
+TEST_CASE("of two sessions of one client id the newer one lives on after a crash, and nothing stays of the other") {
+    stepwise_node node{1};
+    test_receiver r;
+    r.claim(node, "r");
+    r.subscribe(node, "t");
+    r.leave(node);
+    publish(node, "t", "owed by the old one");
+    // The record of a new one reached the disk, the end of the old one did not.
+    storage::batch b;
+    std::string value;
+    storage::encode_session({.client_id = "r", .expires = false, .disconnected_at_ms = 1}, value);
+    b.put(storage::column::sessions, storage::session_key(session_id{1000}), value);
+    const auto* const group = &b;
+    REQUIRE(node.disk().write({&group, 1}, true));
+    node.crash_and_recover();
+    node.end_turn(0);
+    node.settle();
+    CHECK(rows(node, storage::column::sessions) == 1);
+    CHECK(rows(node, storage::column::subscriptions) == 0);
+    CHECK(rows(node, storage::column::entries) == 0);
+    test_receiver again;
+    again.claim(node, "r");
+    CHECK(again.present);
+    CHECK(again.take().empty());
 }
