@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace broker::sim {
 
@@ -31,9 +32,13 @@ void checker::crashed() {
     // A transaction that was not confirmed may be undone, though some of it was seen.
     for (const auto& t : transactions_) {
         if (t.at != transaction::state::committing) continue;
+        happened.count(event::transaction_over_crash);
         for (const auto n : t.sent) jobs_[n].seen = false;
     }
-    for (auto& p : publications_) p.will_must &= p.will_stored;
+    for (auto& p : publications_) {
+        p.will_must &= p.will_stored;
+        p.will_outlived |= p.will_from != never && !p.will_seen;
+    }
     // A change that was not acknowledged may be there or not.
     for (auto& [topic, r] : retained_) r.certain = r.since.size() == 1;
 }
@@ -61,6 +66,7 @@ void checker::party_forgives(party_id p) {
 
 void checker::subscribing(party_id p, const std::string& filter, unsigned level, bool no_local) {
     if (level == 0 || !parties_[p].durable) weak_groups_.insert(filter);
+    if (filter.starts_with("$share/")) parties_[p].groups.insert(filter);
     auto& s = parties_[p].subscriptions[filter];
     if (s.in_force == certainty::no) {
         s = {.in_force = certainty::maybe, .lowest = level, .highest = level, .no_local = no_local};
@@ -182,6 +188,11 @@ void checker::written(party_id to, const delivery& d) {
     if (p.what == publication::kind::will && p.will_from > now_) {
         problem(fmt::format("a will that was cancelled or is not due: {}", say(d.what)));
     }
+    if (p.what == publication::kind::will && !std::exchange(p.will_seen, true)) {
+        happened.count(event::will_published);
+        if (p.will_waited) happened.count(event::will_published_late);
+        if (p.will_outlived) happened.count(event::will_published_after_crash);
+    }
     if (d.retain || p.attempts > 1) return;
     if (who.confirmed.contains(d.what)) {
         problem(fmt::format("{} got again what it had acknowledged, confirmed: {}", who.name, say(d.what)));
@@ -206,7 +217,7 @@ void checker::received(party_id to, const delivery& d) {
     }
     if (times != 1) return;
     check_order(who, d.what, d);
-    check_groups(to, d.what);
+    check_groups(to, d);
 }
 
 void checker::check_order(party& to, number n, const delivery& d) {
@@ -218,18 +229,20 @@ void checker::check_order(party& to, number n, const delivery& d) {
     last = std::max(last, n);
 }
 
-// One member gets it; another one only when the first has left without an answer, or in another life.
-void checker::check_groups(party_id to, number n) {
-    auto& p = publications_[n];
-    for (const auto& [text, s] : parties_[to].subscriptions) {
-        if (!text.starts_with("$share/") || !matches(text.substr(text.find('/', 7) + 1), p.topic)) continue;
+// One member gets it; another one only when the first has left without an answer, or in another life. One that has
+// unsubscribed still gets what it was chosen for.
+void checker::check_groups(party_id to, const delivery& d) {
+    auto& p = publications_[d.what];
+    for (const auto& text : parties_[to].groups) {
+        if (!matches(text.substr(text.find('/', 7) + 1), p.topic)) continue;
         auto& arrivals = p.arrivals[text];
         for (const auto& a : arrivals) {
-            if (p.attempts == 1 && a.at != to && a.life == life_ && parties_[a.at].departures == a.departures) {
-                problem(fmt::format("{} and {} of one group got {}", parties_[a.at].name, parties_[to].name, say(n)));
+            if (p.attempts > 1 || d.late || a.at == to || a.life != life_) continue;
+            if (parties_[a.at].departures == a.departures) {
+                problem(fmt::format("{} and {} of one group got {}", parties_[a.at].name, parties_[to].name, say(d.what)));
             }
         }
-        arrivals.push_back({.at = to, .departures = parties_[to].departures, .life = life_});
+        arrivals.push_back({.at = to, .departures = parties_[to].departures, .life = d.late ? 0 : life_});
     }
 }
 
@@ -241,12 +254,14 @@ void checker::answer_confirmed(party_id by, number n) { parties_[by].confirmed.i
 void checker::will_due(number n, time_point at, bool must) {
     auto& p = publications_[n];
     p.will_from = std::min(p.will_from, at);
+    p.will_waited |= at > now_;
     p.will_must = must;
 }
 
 void checker::will_cancelled(number n) {
     auto& p = publications_[n];
     if (p.will_from <= now_) return;
+    if (p.will_from != never) happened.count(event::will_cancelled);
     p.will_from = never;
     p.will_must = false;
 }
@@ -258,6 +273,8 @@ void checker::keep(number n) {
     auto& r = retained_[p.topic];
     r.since.push_back(n);
     r.now = n;
+    r.changed_in = life_;
+    if (p.deletes) happened.count(event::retained_deleted);
     // While the disk fails it may have been refused; a repeated exactly-once publication changes nothing the second time.
     r.certain = !failing_ && (p.attempts == 1 || p.level != 2);
 }
@@ -272,6 +289,7 @@ void checker::retained_seen(const std::map<std::string, number>& seen) {
     for (const auto& [topic, r] : retained_) {
         const auto it = seen.find(topic);
         const auto value = it == seen.end() ? 0 : it->second;
+        if (value != 0) happened.count(r.changed_in == life_ ? event::retained_seen : event::retained_seen_after_crash);
         const auto shown = [&](number n) { return n == 0 || publications_[n].deletes ? 0 : n; };
         if (r.certain ? shown(r.now) == value : std::ranges::any_of(r.since, [&](number n) { return shown(n) == value; })) {
             continue;

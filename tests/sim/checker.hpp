@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/time.hpp"
+#include "sim/events.hpp"
 
 #include <cstdint>
 #include <map>
@@ -46,6 +47,9 @@ public:
     [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
     void problem(std::string what);
     void clock(time_point now) { now_ = now; }
+    // The process that serves now: the first is 1.
+    [[nodiscard]] std::size_t life() const { return life_; }
+    tally happened{};
 
     void crashed(); // a new process serves from now on
     void disk_fails(bool now_failing) { failing_ = now_failing; }
@@ -76,6 +80,7 @@ public:
         unsigned level = 0;
         bool retain = false;
         bool again = false;
+        bool late = false; // read from a connection that the broker had closed before
     };
     void written(party_id to, const delivery& d);  // the broker wrote it
     void received(party_id to, const delivery& d); // it arrived; of exactly-once ones only the first of a handle
@@ -130,6 +135,9 @@ private:
         time_point will_from = never;
         bool will_must = false;
         bool will_stored = false;
+        bool will_waited = false;   // for its delay
+        bool will_outlived = false; // a crash, before it was published
+        bool will_seen = false;
     };
     struct subscription {
         certainty in_force = certainty::no;
@@ -145,6 +153,7 @@ private:
         bool ended = false;
         std::size_t forgives_upto = 0;
         std::map<std::string, subscription> subscriptions{};
+        std::set<std::string> groups{}; // shared filters it ever subscribed to
         std::map<number, std::size_t> got{};
         std::map<number, std::size_t> got_exactly_once{}; // at QoS 2
         std::size_t departures = 0;
@@ -159,6 +168,7 @@ private:
         std::size_t acknowledged_in = 0;
         bool confirmed = false;
         bool seen = false;
+        std::size_t given_out_in = 0; // life
     };
     struct transaction {
         enum class state : std::uint8_t { open, committing, committed, undone };
@@ -171,6 +181,7 @@ private:
     struct retained_topic {
         std::vector<number> since{0}; // the last acknowledged change and those after it; 0: nothing was there
         number now = 0;               // in memory
+        std::size_t changed_in = 0;   // life
         bool certain = true;          // now is what it holds; else one of `since`
     };
 
@@ -179,7 +190,7 @@ private:
     [[nodiscard]] std::string say(number n) const;
     void check_visible(number n, const std::string& to, bool again);
     void check_order(party& p, number n, const delivery& d);
-    void check_groups(party_id to, number n);
+    void check_groups(party_id to, const delivery& d);
     void keep(number n);
     void check_lost(number n);
     void check_transaction(std::size_t t);

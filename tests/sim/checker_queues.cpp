@@ -16,6 +16,11 @@ void checker::job_written(number n, holder to, const std::string& queue, bool ta
     check_visible(n, queue, false);
     auto& j = jobs_[n];
     j.seen = true;
+    happened.count(event::job_given_out);
+    if (j.given_out_in != 0) {
+        happened.count(j.given_out_in == life_ ? event::job_given_out_again : event::job_given_out_over_crash);
+    }
+    j.given_out_in = life_;
     if (publications_[n].attempts <= 1) {
         if (j.confirmed) problem(fmt::format("acknowledged, confirmed, and given out again: {}", say(n)));
         if (j.acknowledged && j.acknowledged_in == life_) {
@@ -33,7 +38,7 @@ void checker::job_written(number n, holder to, const std::string& queue, bool ta
 void checker::job_answered(number n, bool acknowledged) {
     auto& j = jobs_[n];
     j.with = 0;
-    if (!acknowledged) return;
+    if (!acknowledged) return happened.count(event::refused_by_receiver);
     j.acknowledged = true;
     j.acknowledged_in = life_;
 }
@@ -57,6 +62,7 @@ void checker::committing(std::size_t t) {
 
 void checker::committed(std::size_t t) {
     transaction_of(t).at = transaction::state::committed;
+    happened.count(event::transaction_committed);
     for (const auto n : transaction_of(t).sent) accepted(n);
     for (const auto n : transaction_of(t).acknowledged) job_confirmed(n);
 }

@@ -65,9 +65,10 @@ void disk::killed(dice& roll) {
     doubtful_.clear();
 }
 
-void disk::lost_power(dice& roll) {
+std::size_t disk::lost_power(dice& roll) {
     killed(roll);
-    for (auto lost = roll.between(0, unsynced_.size()); lost != 0; --lost) {
+    const auto lost = roll.between(0, unsynced_.size());
+    for (std::size_t i = 0; i != lost; ++i) {
         for (auto& b : std::views::reverse(unsynced_.back())) {
             auto& rows = rows_[static_cast<std::size_t>(b.in)];
             if (b.value) {
@@ -79,6 +80,7 @@ void disk::lost_power(dice& roll) {
         unsynced_.pop_back();
     }
     unsynced_.clear();
+    return lost;
 }
 
 result<std::optional<std::string>, storage_error> disk::get(column c, std::string_view key) const {
@@ -91,6 +93,7 @@ result<std::optional<std::string>, storage_error> disk::get(column c, std::strin
 result<void, storage_error> disk::scan(column c, std::string_view prefix, std::string_view from,
                                        const row_visitor& visit) const {
     const auto& rows = rows_[static_cast<std::size_t>(c)];
+    if (c == column::entries && !from.empty()) ++backlog_reads_; // recovery and sweeps begin at the front
     for (auto it = rows.lower_bound(std::max(prefix, from)); it != rows.end() && it->first.starts_with(prefix); ++it) {
         if (!visit(it->first, it->second)) break;
     }

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <map>
+#include <utility>
 
 namespace broker::sim {
 
@@ -28,8 +29,11 @@ public:
 
     // The process is gone: a group whose write failed turns out to be there, or not.
     void killed(dice& roll);
-    // So is the machine.
-    void lost_power(dice& roll);
+    // So is the machine. How many groups that had been written are gone.
+    std::size_t lost_power(dice& roll);
+    [[nodiscard]] bool in_doubt() const { return !doubtful_.empty(); }
+    // How often since the last call somebody has read what one session or queue is owed.
+    [[nodiscard]] std::size_t take_backlog_reads() { return std::exchange(backlog_reads_, 0); }
 
     [[nodiscard]] std::size_t rows(storage::column c) const { return rows_[static_cast<std::size_t>(c)].size(); }
 
@@ -49,6 +53,7 @@ private:
     std::vector<storage::batch> doubtful_;
     std::size_t failures_ = 0;
     bool ignores_syncs_ = false;
+    mutable std::size_t backlog_reads_ = 0;
 };
 
 } // namespace broker::sim

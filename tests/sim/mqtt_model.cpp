@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace broker::sim {
 
@@ -64,22 +65,28 @@ std::string mqtt_model::connect_packet(bool clean, bool for_good) {
                             mqtt_wire::properties(wish_.v5, props) + text(wish_.client_id) + will);
 }
 
+// Its session may have ended and another begun, without a word to it: its own side goes too.
+void mqtt_model::forget() {
+    window_.clear();
+    held_.clear();
+    stream_ = in_.next_stream();
+    confirmed_ = false;
+    if (party_ != nobody) in_.check().party_forgives(party_);
+}
+
 // A new connection, whatever became of the one before.
 void mqtt_model::connect(bool clean, bool for_good) {
+    was_live_ = phase_ == phase::online;
     if (connection_) replace();
     for (const auto w : earlier_wills_) {
         if (!in_.check().will_pending(w)) continue;
         in_.check().will_may(w);
         if (clean) in_.check().will_due(w, in_.now(), false); // with the session's end
     }
+    if (clean && exists_ == certainty::yes && durable_) in_.count(event::session_lost_by_clean_start);
     clean_ = clean;
     durable_ = !for_good && (wish_.v5 ? wish_.lives != life::connection : !clean);
-    if (clean) { // its own side is forgotten with it
-        window_.clear();
-        held_.clear();
-        stream_ = in_.next_stream();
-        if (party_ != nobody) in_.check().party_forgives(party_);
-    }
+    if (clean) forget();
     subscribing_.clear();
     unsubscribing_.clear();
     attached_ = false;
@@ -144,6 +151,7 @@ void mqtt_model::leave(bool said_goodbye) {
         will_ = 0;
     }
     if (!was_online) { // who knows what became of it
+        if (session_exists() != certainty::yes) forget();
         if (exists_ == certainty::yes && clean_) exists_ = certainty::maybe;
         if (exists_ == certainty::no && durable_) exists_ = certainty::maybe;
         if (!durable_) exists_ = std::min(exists_, certainty::maybe);
@@ -167,6 +175,7 @@ void mqtt_model::goodbye() {
 void mqtt_model::server_died() {
     auto& check = in_.check();
     old_.clear();
+    shard_ = no_shard;
     // One that was due and is not on disk waits for its delay again: its client may cancel it now.
     if (wish_.v5) {
         for (const auto w : earlier_wills_) check.will_may(w);
@@ -184,6 +193,7 @@ void mqtt_model::server_died() {
     bytes_.clear();
     arrived_.clear();
     if (!confirmed_) exists_ = std::min(exists_, certainty::maybe);
+    if (phase_ == phase::connecting && session_exists() != certainty::yes) forget();
     if (phase_ == phase::connecting && (clean_ || exists_ == certainty::no)) exists_ = certainty::maybe;
     if (phase_ == phase::online && !durable_) {
         exists_ = certainty::no;
@@ -287,7 +297,9 @@ void mqtt_model::publish() {
     const auto id = level == 0 ? 0 : free_id();
     if (level != 0) body += u16(id);
     body += mqtt_wire::properties(wish_.v5, props) + payload;
-    if (level != 0) window_.push_back({.id = id, .what = n, .level = level, .expiry_s = expiry_s, .body = body});
+    if (level != 0) {
+        window_.push_back({.id = id, .what = n, .level = level, .expiry_s = expiry_s, .body = body, .life = in_.check().life()});
+    }
     in_.check().routing(n);
     send(packet(static_cast<int>(0x30U | level << 1 | (retain ? 1U : 0U)), body),
          fmt::format("PUBLISH #{} {} QoS {} id {}{}", n, topic, level, id, retain ? " retain" : ""));
@@ -298,6 +310,7 @@ void mqtt_model::resend() {
     const auto all = window_; // a refusal may end the connection
     for (const auto& o : all) {
         if (!can_send()) return;
+        in_.count(o.released ? event::release_repeated : event::publish_repeated);
         if (o.released) {
             send(packet(0x62, u16(o.id)), fmt::format("PUBREL {} again", o.id));
             continue;
@@ -331,8 +344,10 @@ void mqtt_model::harvest(bool all) {
     if (bytes.empty()) return;
     bytes_ += bytes;
     in_.note(wish_.client_id, "<-", bytes);
+    // What was written before the broker closed is read after others were told; only its receiver minds.
+    const bool late = connection_->closed();
     for (auto& p : take_packets(bytes_)) {
-        if (p.type == 3) {
+        if (p.type == 3 && !late) {
             const auto m = parse_publish(p, wish_.v5);
             if (m.payload.empty()) {
                 // the retained message of a topic was deleted: nothing to look for
@@ -371,10 +386,16 @@ void mqtt_model::on_packet(const packet_in& p) {
     case 4: return on_puback(p);
     case 5: return on_pubrec(p);
     case 6: // PUBREL
-        held_.erase(u16_at(p.body, 0));
+        if (const auto it = held_.find(u16_at(p.body, 0)); it != held_.end()) {
+            told_again(it->second);
+            held_.erase(it);
+        }
         if (can_send() && answers()) send(packet(0x70, u16(u16_at(p.body, 0))), "PUBCOMP");
         return;
     case 7: // PUBCOMP
+        for (const auto& o : window_) {
+            if (o.id == u16_at(p.body, 0)) heard_of(o);
+        }
         std::erase_if(window_, [&](const outgoing& o) { return o.released && o.id == u16_at(p.body, 0); });
         return;
     case 9: return on_suback(p);
@@ -405,6 +426,12 @@ void mqtt_model::on_connack(const packet_in& p) {
         exists_ = certainty::maybe;
         ends_from_ = ends_upto_ = never;
     }
+    const auto here = connection_->shard();
+    if (present && shard_ == no_shard) in_.count(event::session_resumed_over_crash);
+    if (present && shard_ != no_shard && shard_ != here) {
+        in_.count(was_live_ ? event::session_moved_live : event::session_moved);
+    }
+    shard_ = here;
     for (const auto w : earlier_wills_) {
         if (!present) continue;
         check.will_cancelled(w);
@@ -420,9 +447,10 @@ void mqtt_model::on_publish(const publish_in& m) {
     const auto n = m.payload.empty() ? 0 : std::stoul(m.payload);
     const bool job = m.topic.starts_with("$queue/");
     const auto arrived = [&] {
-        in_.count_delivery();
+        in_.count(event::delivery);
+        if (job) in_.count(event::job_taken_by_mqtt);
         if (n != 0 && !job) {
-            in_.check().received(party_, {.what = n, .topic = m.topic, .level = m.level, .retain = m.retain, .again = m.dup});
+            in_.check().received(party_, {.what = n, .topic = m.topic, .level = m.level, .retain = m.retain, .again = m.dup, .late = connection_->closed()});
         }
     };
     const auto answered = [&] {
@@ -438,20 +466,35 @@ void mqtt_model::on_publish(const publish_in& m) {
         return send(packet(0x40, u16(m.id)), fmt::format("PUBACK {} #{}", m.id, n));
     }
     // The receiver's side of QoS 2: a handle it holds already is the same message again.
-    if (const auto [it, first] = held_.emplace(m.id, n); first) {
+    if (const auto [it, first] = held_.emplace(m.id, handle{.what = n, .life = in_.check().life()}); first) {
         arrived();
-    } else if (it->second != n) {
-        in_.check().problem(fmt::format("{}: handle {} was used for #{} and #{}", wish_.client_id, m.id, it->second, n));
+    } else if (it->second.what != n) {
+        in_.check().problem(fmt::format("{}: handle {} was used for #{} and #{}", wish_.client_id, m.id, it->second.what, n));
+    } else {
+        told_again(it->second);
     }
     if (!can_send() || !answers()) return;
     answered();
     send(packet(0x50, u16(m.id)), fmt::format("PUBREC {} #{}", m.id, n));
 }
 
+// An exchange goes on that began before the server died.
+void mqtt_model::told_again(handle& h) {
+    if (std::exchange(h.life, in_.check().life()) != in_.check().life()) in_.count(event::exactly_once_out_over_crash);
+}
+
+void mqtt_model::heard_of(const outgoing& o) {
+    if (o.level == 2 && o.life != in_.check().life()) in_.count(event::exactly_once_in_over_crash);
+}
+
 void mqtt_model::on_puback(const packet_in& p) {
     const auto it = std::ranges::find(window_, u16_at(p.body, 0), &outgoing::id);
     if (it == window_.end() || it->level != 1) return in_.check().problem(wish_.client_id + " got a PUBACK for nothing");
-    if (reason_of(p, wish_.v5) < 0x80) in_.check().accepted(it->what);
+    if (reason_of(p, wish_.v5) < 0x80) {
+        in_.check().accepted(it->what);
+    } else {
+        in_.count(event::refused);
+    }
     window_.erase(it);
 }
 
@@ -459,9 +502,11 @@ void mqtt_model::on_pubrec(const packet_in& p) {
     const auto it = std::ranges::find(window_, u16_at(p.body, 0), &outgoing::id);
     if (it == window_.end() || it->level != 2) return in_.check().problem(wish_.client_id + " got a PUBREC for nothing");
     if (reason_of(p, wish_.v5) >= 0x80) {
+        in_.count(event::refused);
         window_.erase(it);
         return;
     }
+    heard_of(*it);
     in_.check().accepted(it->what);
     it->released = true;
     if (can_send() && answers()) send(packet(0x62, u16(it->id)), fmt::format("PUBREL {}", it->id));

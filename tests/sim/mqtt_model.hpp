@@ -36,6 +36,7 @@ public:
 
 private:
     enum class phase : std::uint8_t { offline, connecting, online };
+    static constexpr std::size_t no_shard = ~std::size_t{0};
     struct outgoing {
         std::size_t id = 0;
         number what = 0;
@@ -43,12 +44,19 @@ private:
         std::size_t expiry_s = 0; // 0: none
         std::string body{};       // of the PUBLISH
         bool released = false; // PUBREC seen
+        std::size_t life = 0;  // of the server, when it was first sent
+    };
+
+    struct handle {
+        number what = 0;
+        std::size_t life = 0; // of the server, when it came
     };
 
     // --- connections ---
     void connect(bool clean, bool for_good = false);
     [[nodiscard]] std::string connect_packet(bool clean, bool for_good);
     void leave(bool said_goodbye);
+    void forget();
     void replace();
     void close_old();
     void goodbye();
@@ -70,6 +78,8 @@ private:
     void on_publish(const mqtt_wire::publish_in& m);
     void on_puback(const mqtt_wire::packet_in& p);
     void on_pubrec(const mqtt_wire::packet_in& p);
+    void told_again(handle& h);
+    void heard_of(const outgoing& o);
     void on_suback(const mqtt_wire::packet_in& p);
     void on_unsuback(const mqtt_wire::packet_in& p);
     [[nodiscard]] bool answers() { return diligent_ || !in_.roll().chance(12); }
@@ -96,7 +106,9 @@ private:
     time_point ends_upto_ = never;
     std::size_t last_id_ = 0;
     std::deque<outgoing> window_;
-    std::map<std::size_t, number> held_; // QoS 2 handles
+    std::map<std::size_t, handle> held_; // QoS 2 handles
+    std::size_t shard_ = no_shard; // where its session was last seen in this life of the server
+    bool was_live_ = false;        // its session had a connection when this one was made
     std::map<std::size_t, std::pair<std::string, unsigned>> subscribing_;
     std::map<std::size_t, std::string> unsubscribing_;
 

@@ -53,7 +53,10 @@ void stomp_model::lost() {
     bytes_.clear();
     arrived_.clear();
     receipts_.clear();
-    if (transaction_ != 0) in_.check().undone(transaction_);
+    if (transaction_ != 0) {
+        in_.check().undone(transaction_);
+        in_.count(event::transaction_lost_with_connection);
+    }
     transaction_ = 0;
     for (auto& s : subscriptions_) {
         in_.check().holder_gone(s.holder);
@@ -263,6 +266,7 @@ void stomp_model::end_transaction() {
     const auto t = std::exchange(transaction_, 0);
     if (!diligent_ && in_.roll().chance(30)) {
         in_.check().undone(t);
+        in_.count(event::transaction_aborted);
         for (auto& s : subscriptions_) {
             for (auto& h : s.held) h.promised = false;
         }
@@ -320,8 +324,9 @@ void stomp_model::harvest(bool all) {
     if (bytes.empty()) return;
     bytes_ += bytes;
     in_.note(wish_.client_id, "<-", bytes);
+    const bool late = connection_->closed(); // read after others were told
     for (auto& f : take_frames()) {
-        if (f.command == "MESSAGE" && !f.body.empty()) {
+        if (f.command == "MESSAGE" && !f.body.empty() && !late) {
             auto* const s = find(f.get("subscription"));
             const auto n = std::stoul(f.body);
             if (s == nullptr) {
@@ -367,14 +372,16 @@ void stomp_model::on_frame(const frame_in& f) {
 void stomp_model::on_message(const frame_in& f) {
     auto* const s = find(f.get("subscription"));
     if (s == nullptr || f.body.empty()) return;
-    in_.count_delivery();
+    in_.count(event::delivery);
     const auto n = std::stoul(f.body);
     if (!s->queue()) {
+        in_.count(event::durable_topic_message);
         in_.check().received(s->party, {.what = n,
                                         .topic = f.get("destination").substr(7),
                                         .level = 1,
                                         .retain = f.get("retain") == "true",
-                                        .again = f.get("redelivered") == "true"});
+                                        .again = f.get("redelivered") == "true",
+                                        .late = connection_->closed()});
     }
     const auto id = f.get(wish_.version == "1.2" ? "ack" : "message-id");
     if (s->is.mode != "auto") s->held.push_back({.ack_id = id, .what = n});

@@ -50,7 +50,7 @@ world::world(const plan& p) : plan_{p}, roll_{p.seed}, check_{time_point{}} {
 
 world::~world() = default;
 
-outcome world::result() const { return {.problems = check_.problems(), .trace = trace_, .deliveries = deliveries_}; }
+outcome world::result() const { return {.problems = check_.problems(), .trace = trace_, .happened = check_.happened}; }
 
 std::unique_ptr<test::test_client> world::open(test::test_client::maker make) {
     return std::make_unique<test::test_client>(*node_, roll_.below(node_->shards()), make);
@@ -111,7 +111,8 @@ void world::populate() {
 // --- steps ---
 
 void world::run() {
-    for (std::size_t i = 0; i != plan_.steps && check_.problems().empty(); ++i) step();
+    const auto steps = roll_.between(plan_.steps_max / 7, plan_.steps_max);
+    for (std::size_t i = 0; i != steps && check_.problems().empty(); ++i) step();
     if (check_.problems().empty()) finish();
 }
 
@@ -153,8 +154,10 @@ void world::end_turn(std::size_t shard) {
     for (const auto& a : actors_) a->harvest(false);
 }
 
-// Deadlines are seen when turns end, so everybody's turn ends; what was written before is read before.
+// A turn is short: everybody's ends before time passes, and what was written in it is read. Deadlines are seen when turns end,
+// so everybody has another one afterwards.
 void world::pass_time() {
+    for (std::size_t i = 0; i != node_->shards(); ++i) end_turn(i);
     for (const auto& a : actors_) a->harvest(true);
     const auto by = roll_.chance(70) ? milliseconds{roll_.below(500)} : milliseconds{roll_.between(500, 12'000)};
     node_->advance(by);
@@ -167,6 +170,7 @@ void world::fail_disk() {
     const auto writes = roll_.between(1, 6);
     say("disk", fmt::format("fails {} times", writes));
     disk_->fail_writes(writes);
+    count(event::disk_failed);
     check_.disk_fails(true);
 }
 
@@ -174,17 +178,31 @@ void world::crash() {
     // A group was being written: it is there, or not, and nobody heard of it.
     if (roll_.chance(50)) (void)node_->write(roll_.between(1, 8));
     const bool power = level_ == durability::sync && roll_.chance(50);
+    if (node_->submitted() != 0) count(event::died_between_batches);
+    count(power ? event::lost_power : event::killed);
+    if (disk_->in_doubt()) count(event::died_with_failed_group);
     if (power) {
-        disk_->lost_power(roll_);
+        if (disk_->lost_power(roll_) != 0) count(event::died_unsynced);
     } else {
         disk_->killed(roll_);
     }
+    tell_counters();
     say("server", power ? "loses power" : "is killed");
     for (const auto& a : actors_) a->server_died();
     check_.crashed();
     const auto found = storage::recover(node_->rows());
     sweep_before_ = found ? found->next_id : 0;
     node_->crash_and_recover();
+}
+
+// What the process that goes now has counted itself.
+void world::tell_counters() {
+    counters sum;
+    for (std::size_t i = 0; i != node_->shards(); ++i) sum.add(node_->shard(i).desk().count());
+    count(event::session_expired, sum.sessions_expired);
+    count(event::shared_passed_on, sum.shared_passed_on);
+    count(event::message_expired, sum.messages_dropped[static_cast<std::size_t>(drop_reason::expired)]);
+    count(event::backlog_read_back, disk_->take_backlog_reads());
 }
 
 // What the server does beside its work after a start: some time.
@@ -270,6 +288,7 @@ void world::finish() {
         settle();
     }
     check_leaks();
+    tell_counters();
 }
 
 // Nothing of anybody is left.

@@ -20,13 +20,13 @@ struct plan {
     test::test_faults faults{};
     bool ignore_syncs = false; // the disk says it has synced and has not
     bool print = false;        // what happens, line by line, to stdout
-    std::size_t steps = 300;
+    std::size_t steps_max = 700;
 };
 
 struct outcome {
     std::vector<std::string> problems{};
     std::uint64_t trace = 0; // of every byte in and out: two runs of a seed have the same
-    std::size_t deliveries = 0;
+    tally happened{};
 };
 
 [[nodiscard]] outcome simulate(const plan& p);
@@ -73,7 +73,7 @@ public:
     [[nodiscard]] bool quiet_since(time_point t) const { return last_quiet_ > t; }
     void note(std::string_view who, std::string_view what, std::string_view bytes);
     void say(std::string_view who, std::string_view what) const;
-    void count_delivery() { ++deliveries_; }
+    void count(event e, std::size_t n = 1) { check_.happened.count(e, n); }
     void settle(); // until nothing moves any more
 
 private:
@@ -83,6 +83,7 @@ private:
     void pass_time();
     void fail_disk();
     void crash();
+    void tell_counters();
     bool move_everything(); // once around: mail, turns, the store, the clients; true if anything moved
     void probe_retained();
     void finish();
@@ -103,7 +104,6 @@ private:
     time_point last_quiet_{};
     std::uint64_t trace_ = 0xCBF2'9CE4'8422'2325;
     std::uint64_t activity_ = 0;
-    std::size_t deliveries_ = 0;
 };
 
 } // namespace broker::sim
