@@ -98,6 +98,11 @@ void checker::check_lost(number n) {
     }
     for (const auto& [text, members] : p.groups) {
         if (weak_groups_.contains(text)) continue;
+        // A QoS 2 delivery that has begun is discarded with its session [MQTT-4.8.2-5], unheard perhaps.
+        const auto discarded = [&](const party& to) {
+            return p.level == 2 && to.groups.contains(text) && (to.ended || to.forgives_upto >= p.routed_at);
+        };
+        if (std::ranges::any_of(parties_, discarded)) continue;
         const auto it = p.arrivals.find(text);
         if ((it == p.arrivals.end() || it->second.empty()) && std::ranges::any_of(members, owed)) {
             problem(fmt::format("accepted, and never arrived at {}: {}", text, say(n)));

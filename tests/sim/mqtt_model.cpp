@@ -14,13 +14,14 @@ using namespace mqtt_wire;
 namespace {
 
 constexpr std::uint32_t never_expires = 0xFFFF'FFFF;
+constexpr seconds limited_life{8};
 constexpr std::size_t window_max = 12; // publications it has under way
 
 } // namespace
 
 // --- connections ---
 
-nanoseconds mqtt_model::expiry() const { return wish_.lives == life::limited ? seconds{20} : seconds{0}; }
+nanoseconds mqtt_model::expiry() const { return wish_.lives == life::limited ? limited_life : seconds{0}; }
 
 certainty mqtt_model::session_exists() const {
     if (in_.now() < ends_from_ || exists_ == certainty::no) return exists_;
@@ -41,7 +42,7 @@ std::string mqtt_model::connect_packet(bool clean, bool for_good) {
     std::string props;
     if (wish_.v5) {
         const auto s = for_good || wish_.lives == life::connection ? 0
-                       : wish_.lives == life::limited              ? 20
+                       : wish_.lives == life::limited              ? static_cast<std::size_t>(limited_life.count())
                                                                    : never_expires;
         props = "\x11" + u32(s);
         if (in_.roll().chance(50)) props += "\x21" + u16(in_.roll().between(1, 4));
@@ -59,7 +60,7 @@ std::string mqtt_model::connect_packet(bool clean, bool for_good) {
         const auto delay = static_cast<std::size_t>(std::chrono::duration_cast<seconds>(will_delay_).count());
         will = mqtt_wire::properties(wish_.v5, delay == 0 ? "" : "\x18" + u32(delay)) + text(topic) +
                text(std::to_string(will_));
-        if (wish_.lives == life::connection) will_delay_ = seconds{0}; // the session's end comes first
+        if (wish_.lives != life::forever) will_delay_ = std::min(will_delay_, expiry()); // the session's end comes first
     }
     return packet(0x10, text("MQTT") + (wish_.v5 ? "\x05" : "\x04") + std::string(1, static_cast<char>(flags)) + u16(0) +
                             mqtt_wire::properties(wish_.v5, props) + text(wish_.client_id) + will);

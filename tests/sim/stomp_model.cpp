@@ -182,7 +182,7 @@ void stomp_model::send_message(bool in_transaction) {
         p.expires_at = in_.now() + seconds{s};
         headers += fmt::format("ttl:{}\n", s * 1000);
     }
-    const bool weak = !in_transaction && !p.retain && roll.chance(8);
+    const bool weak = !in_transaction && !p.retain && roll.chance(20);
     if (weak) headers += "persistent:false\n"; // a power cut may take it: nothing is expected of it
     const auto n = in_.check().new_publication(std::move(p));
     if (in_transaction) {
