@@ -255,6 +255,25 @@ scenario("shared subscriptions: what a dead member held goes to the others", all
   assert.deepEqual(living.texts().sort(), texts);
 });
 
+scenario("shared subscriptions: groups beside plain subscriptions; nothing retained, nobody else's", all, async (run) => {
+  const publisher = await run.connect();
+  await publisher.publish(run.topic(), "retained", 1, { retain: true });
+  const groups = await Promise.all(["g", "g", "h"].map(async (group, i) => {
+    const member = await run.connect(`member${i}`);
+    await member.subscribe(`$share/${group}/${run.topic()}`);
+    return member;
+  }));
+  const plain = await run.subscriber(run.topic());
+  assert.deepEqual(await plain.takeTexts(), ["retained"]);
+  const texts = Array.from({ length: 10 }, (_, i) => `${i}`);
+  for (const text of texts) await publisher.publish(run.topic(), text);
+  assert.deepEqual(await plain.takeTexts(10), texts);
+  assert.deepEqual(await groups[2].takeTexts(10), texts);
+  await until(() => groups[0].messages.length + groups[1].messages.length >= 10, "one copy for the first group");
+  assert.deepEqual([...groups[0].texts(), ...groups[1].texts()].sort(), texts);
+  await publisher.publish(run.topic(), "", 1, { retain: true });
+});
+
 scenario("large payloads pass; one over the limit ends the connection", all, async (run) => {
   const subscriber = await run.subscriber(run.topic());
   const publisher = await run.connect();
@@ -449,6 +468,17 @@ scenario("will delay: cancelled by coming back, due when its time is over", v5, 
   await gone.cut();
   assert.deepEqual(await watcher.takeTexts(), ["late"]);
   assert.ok(Date.now() - cut_at >= 900);
+});
+
+scenario("reason strings and response information: for those who ask for them", v5, async (run) => {
+  for (const wanted of [true, false]) {
+    const client = await run.connect(`wants ${wanted}`, { properties: { requestProblemInformation: wanted, requestResponseInformation: wanted } });
+    assert.equal(client.connack.properties.responseInformation !== undefined, wanted);
+    assert.equal(client.connack.properties.reasonString, undefined);
+    const not_text = { properties: { payloadFormatIndicator: true } };
+    await assert.rejects(client.publish(run.topic(), Buffer.from([0xff]), 1, not_text), { code: 0x99 });
+    assert.equal(client.acks[0].properties?.reasonString !== undefined, wanted);
+  }
 });
 
 scenario("reason codes: nobody there, not there, not allowed", v5, async (run) => {

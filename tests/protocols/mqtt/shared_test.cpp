@@ -35,6 +35,42 @@ TEST_CASE("MQTT-4.8.2-1, MQTT-4.8.2-2, MQTT-4.8.2-3: shared subscriptions take t
     }
 }
 
+TEST_CASE("§4.8.2: nothing retained is sent for a shared subscription, and it takes nothing from plain ones and other groups") {
+    test_node node;
+    client pub{node, v311("p")};
+    pub.exchange("31: 't' 30");
+    client shares{node, v5("shares")};
+    CHECK(shares.exchange("82: 0001 [] '$share/g/t' 00 '$share/h/+' 00") == bytes("90: 0001 [] 00 00"));
+    CHECK(shares.exchange("82: 0002 [] '$share/g/t' 00") == bytes("90: 0002 [] 00")); // nor when it is made again
+    client plain{node, v5("plain")};
+    CHECK(plain.exchange("82: 0001 [] '#' 00") == bytes("90: 0001 [] 00; 31: 't' [] 30"));
+    client both{node, v5("both")};
+    CHECK(both.exchange("82: 0001 [] '$share/h/+' 00 't' 00") == bytes("90: 0001 [] 00 00; 31: 't' [] 30"));
+    for (int i = 0; i != 4; ++i) pub.exchange("30: 't' 31");
+    const auto got = [](client& c) { return std::ranges::count(c.said(), ' ') + 1; };
+    const auto one = static_cast<std::ptrdiff_t>(wire("30: 't' [] 31").size());
+    CHECK(got(plain) == 4 * one);
+    CHECK(got(shares) + got(both) == 3 * 4 * one); // each group's, and one for the plain subscription
+}
+
+TEST_CASE("§4.8.2: a member that is away gets what is published while nobody is there, and nothing else") {
+    test_node node;
+    {
+        const member away{node, v5("away", kept, "00")};
+    }
+    client pub{node, v311("p")};
+    pub.exchange("32: 't' 0001 31"); // nobody is there: it keeps this one
+    {
+        member online{node, v5("online")};
+        pub.exchange("32: 't' 0002 32; 32: 't' 0003 33");
+        CHECK(online.said() == bytes("32: 't' 0001 [] 32; 32: 't' 0002 [] 33"));
+        online.exchange("40: 0001; 40: 0002");
+    }
+    pub.exchange("32: 't' 0004 34");
+    client back{node, v5("away", kept, "00")};
+    CHECK(back.after_connack() == bytes("32: 't' 0001 [] 31; 32: 't' 0002 [] 34"));
+}
+
 TEST_CASE("MQTT-4.8.2-4, MQTT-4.8.2-5: a QoS 2 message that was sent to a member is completed with it, or with nobody") {
     for (const bool returns : {true, false}) {
         test_node node;
