@@ -92,6 +92,10 @@ public:
     // meanwhile are kept, within max_message_bytes.
     [[nodiscard]] virtual bool paused() const = 0;
 
+    // The transport stopped reading (back-pressure, paused()), or reads on. While it does not read, silence is not the
+    // peer's: keep alive and heart-beats do not run out, and begin anew when it reads on.
+    virtual void on_reading(bool reads, time_point now) = 0;
+
     // May a WebSocket text message carry this protocol? (MQTT: no [MQTT-6.0.0-1], closed with 1003.)
     [[nodiscard]] virtual bool accepts_text() const = 0;
 

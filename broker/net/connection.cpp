@@ -108,6 +108,7 @@ private:
 
     // --- reading ---
     void wait_readable();
+    void stop_reading();
     void on_readable();
     void feed(std::span<std::uint8_t> bytes);
     void feed_handshake(std::span<std::uint8_t> bytes);
@@ -147,6 +148,7 @@ private:
     websocket::decoder decoder_;
     phase phase_ = phase::opening;
     bool reading_ = false;            // a readable wait is under way
+    bool unread_ = false;             // we do not read: what the peer says meanwhile is not missed
     bool writing_ = false;            // a writable wait is under way: the socket is full
     bool half_closed_ = false;        // our sending side is shut
     bool close_sent_ = false;         // WebSocket close frame
@@ -166,6 +168,12 @@ private:
 void connection::wait_readable() {
     if (reading_ || phase_ == phase::gone) return;
     reading_ = true;
+    if (std::exchange(unread_, false) && engine_) {
+        last_read_ = shard_.now();
+        pinged_ = false;
+        engine_->on_reading(true, shard_.now());
+        watch_deadline();
+    }
     socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code ec) {
         self->reading_ = false;
         if (self->phase_ == phase::gone) return;
@@ -173,6 +181,11 @@ void connection::wait_readable() {
         self->shard_.refresh_now();
         self->on_readable();
     });
+}
+
+void connection::stop_reading() {
+    unread_ = true;
+    engine_->on_reading(false, shard_.now());
 }
 
 void connection::on_readable() {
@@ -193,8 +206,11 @@ void connection::on_readable() {
     watch_ticket();
     watch_deadline();
     if (engine_ && engine_->closing()) out_.touch();
-    if (engine_ && engine_->paused()) return; // end_of_turn() reads on when the claim is answered
-    if (shard_.congested() && phase_ == phase::open) return shard_.stall(id_);
+    if (engine_ && engine_->paused()) return stop_reading(); // end_of_turn() reads on when the claim is answered
+    if (shard_.congested() && phase_ == phase::open) {
+        stop_reading();
+        return shard_.stall(id_);
+    }
     wait_readable();
 }
 
@@ -441,7 +457,7 @@ time_point connection::next_deadline() const {
     if (engine_) at = std::min(at, engine_->next_deadline());
     if (writing_) at = std::min(at, last_progress_ + shard_.bounds().slow_consumer_timeout);
     const auto idle = shard_.bounds().idle_timeout;
-    if (framed() && phase_ == phase::open && idle.count() != 0) {
+    if (framed() && phase_ == phase::open && !unread_ && idle.count() != 0) {
         at = std::min(at, pinged_ ? last_read_ + idle : last_read_ + idle / 2);
     }
     return at;
@@ -469,7 +485,7 @@ void connection::on_deadline(time_point now) {
         out_.touch();
     }
     const auto idle = shard_.bounds().idle_timeout;
-    if (framed() && phase_ == phase::open && idle.count() != 0) {
+    if (framed() && phase_ == phase::open && !unread_ && idle.count() != 0) {
         if (last_read_ + idle <= now) {
             return vanish({.cause = close_cause::keepalive, .detail = "did not answer a WebSocket ping"});
         }

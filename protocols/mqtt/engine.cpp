@@ -204,7 +204,7 @@ void engine::on_writable(time_point now) {
 // --- time ---
 
 time_point engine::next_deadline() const {
-    if (closing_) return never;
+    if (closing_ || unread_) return never;
     if (phase_ == phase::waiting || phase_ == phase::authenticating) return opened_at_ + with_.bounds.connect_timeout;
     if (keep_alive_s_ == 0) return never;
     return last_packet_ + milliseconds{keep_alive_s_ * 1500}; // [MQTT-3.1.2-22]
@@ -217,6 +217,12 @@ void engine::on_deadline(time_point now) {
                      : phase_ == phase::authenticating ? "not authenticated in time"
                                                        : "nothing received for 1.5 times the keep alive"},
           now);
+}
+
+void engine::on_reading(bool reads, time_point now) {
+    unread_ = !reads;
+    last_packet_ = now;
+    opened_at_ = now;
 }
 
 // --- endings ---

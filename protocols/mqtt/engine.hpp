@@ -28,6 +28,7 @@ public:
     void close(const close_reason& why, time_point now) override;
     [[nodiscard]] const std::optional<close_reason>& closing() const override { return closing_; }
     [[nodiscard]] bool paused() const override { return phase_ == phase::claiming; }
+    void on_reading(bool reads, time_point now) override;
     [[nodiscard]] bool accepts_text() const override { return false; } // [MQTT-6.0.0-1]
     [[nodiscard]] client_info info() const override;
     [[nodiscard]] protocol_kind kind() const override { return protocol_kind::mqtt; }
@@ -123,6 +124,7 @@ private:
     std::optional<close_reason> closing_;
     bool clean_end_ = false; // DISCONNECT without asking for the will
     bool connack_sent_ = false;  // with success
+    bool unread_ = false;        // by the transport
     bool problem_information_ = true;
     bool response_information_ = false;
     std::string buffer_;     // an incomplete packet, or what came while claiming

@@ -168,42 +168,54 @@ void engine::on_writable(time_point now) {
 
 // --- time ---
 
+time_point engine::silent_until() const {
+    if (unread_) return never;
+    if (!connected_) return opened_at_ + with_.bounds.connect_timeout;
+    return expect_every_.count() == 0 ? never : last_in_ + expect_every_ + with_.bounds.stomp_heart_beat_grace; // [STOMP12-BEAT-7]
+}
+
+// A beat every n ms means one that leaves before they are over [STOMP12-BEAT-4].
+time_point engine::beat_at() const {
+    if (!connected_ || send_every_.count() == 0) return never;
+    return last_out_ + send_every_ - std::min(send_every_ / 10, milliseconds{1000});
+}
+
+time_point engine::open_until(const transaction& t) const {
+    return unread_ ? never : t.begun_at + with_.bounds.stomp_transaction_age_max;
+}
+
 time_point engine::next_deadline() const {
     if (closing_) return never;
-    if (!connected_) return opened_at_ + with_.bounds.connect_timeout;
-    auto at = never;
-    // A beat every n ms means one that leaves before they are over [STOMP12-BEAT-4].
-    if (send_every_.count() != 0) at = std::min<time_point>(at, last_out_ + send_every_ - std::min(send_every_ / 10, milliseconds{1000}));
-    if (expect_every_.count() != 0) at = std::min<time_point>(at, last_in_ + expect_every_ + with_.bounds.stomp_heart_beat_grace);
-    for (const auto& [id, t] : transactions_) {
-        at = std::min<time_point>(at, t.begun_at + with_.bounds.stomp_transaction_age_max);
-    }
+    auto at = std::min(silent_until(), beat_at());
+    for (const auto& [id, t] : transactions_) at = std::min(at, open_until(t));
     return at;
+}
+
+void engine::on_reading(bool reads, time_point now) {
+    if (reads && unread_) {
+        for (auto& [id, t] : transactions_) t.begun_at += now - last_in_;
+    }
+    unread_ = !reads;
+    last_in_ = now;
+    opened_at_ = now;
 }
 
 void engine::on_deadline(time_point now) {
     if (closing_) return;
     now_ = now;
     const auto& bounds = with_.bounds;
-    if (!connected_) {
-        if (opened_at_ + bounds.connect_timeout <= now) {
-            close({.cause = close_cause::keepalive, .detail = "no CONNECT in time"}, now);
-        }
-        return;
-    }
-    if (expect_every_.count() != 0 && last_in_ + expect_every_ + bounds.stomp_heart_beat_grace <= now) { // [STOMP12-BEAT-7]
-        return close({.cause = close_cause::keepalive,
-                      .detail = fmt::format("nothing received for {} ms: heart-beats every {} ms were promised",
-                                            (expect_every_ + bounds.stomp_heart_beat_grace).count(), expect_every_.count())},
-                     now);
+    if (silent_until() <= now) {
+        const auto why = connected_ ? fmt::format("nothing received for {} ms: heart-beats every {} ms were promised",
+                                                  (expect_every_ + bounds.stomp_heart_beat_grace).count(), expect_every_.count())
+                                    : std::string{"no CONNECT in time"};
+        return close({.cause = close_cause::keepalive, .detail = why}, now);
     }
     for (const auto& [id, t] : transactions_) {
-        if (t.begun_at + bounds.stomp_transaction_age_max > now) continue;
+        if (open_until(t) > now) continue;
         return fail("too_big", fmt::format("transaction {} open for longer than {} s", utf8_prefix(id, 80),
                                            bounds.stomp_transaction_age_max.count()));
     }
-    const auto margin = std::min(send_every_ / 10, milliseconds{1000});
-    if (send_every_.count() != 0 && last_out_ + send_every_ - margin <= now) send("\n", frame_kind::text, now); // [STOMP12-BEAT-5]
+    if (beat_at() <= now) send("\n", frame_kind::text, now); // [STOMP12-BEAT-5]
 }
 
 // --- endings ---

@@ -101,6 +101,7 @@ public:
     void close(const close_reason& why, time_point now) override;
     [[nodiscard]] const std::optional<close_reason>& closing() const override { return closing_; }
     [[nodiscard]] bool paused() const override { return claiming_ != nullptr; }
+    void on_reading(bool reads, time_point now) override;
     [[nodiscard]] bool accepts_text() const override { return true; }
     [[nodiscard]] client_info info() const override;
     [[nodiscard]] protocol_kind kind() const override { return protocol_kind::stomp; }
@@ -156,6 +157,9 @@ private:
 
     void send(std::string_view bytes, frame_kind kind, time_point now);
     void leave_when_done();
+    [[nodiscard]] time_point silent_until() const; // the peer may be; then it is gone
+    [[nodiscard]] time_point beat_at() const;
+    [[nodiscard]] time_point open_until(const transaction& t) const;
     void receipt(const frame& f, ticket at);
     void receipt(std::string_view id, ticket at);
     void send_receipt(std::string_view id);
@@ -171,6 +175,7 @@ private:
     std::size_t buffer_used_ = 0;
     version version_ = version::v1_0;
     bool connected_ = false;
+    bool unread_ = false;  // by the transport, since last_in_
     bool leaving_ = false; // DISCONNECT seen: nothing more is processed, held receipts still leave
     std::optional<close_reason> closing_;
     std::vector<std::unique_ptr<subscription>> subscriptions_; // in order of their numbers

@@ -171,6 +171,27 @@ TEST_CASE("MQTT-3.1.2-22, MQTT-3.2.2-22: one and a half keep alives of silence c
     CHECK_FALSE(never_silent.closed());
 }
 
+TEST_CASE("keep alive and the time for CONNECT do not run while we do not read, and begin anew when we do") {
+    limits bounds;
+    bounds.connect_timeout = seconds{10};
+    test_node node{1, bounds};
+    client a{node, v311("a")}; // 60 s
+    client late{node};
+    for (auto* const c : {&a, &late}) c->get().on_reading(false, node.now());
+    node.advance(seconds{1000});
+    CHECK_FALSE(a.closed());
+    CHECK_FALSE(late.closed());
+    for (auto* const c : {&a, &late}) c->get().on_reading(true, node.now());
+    node.advance(seconds{9});
+    CHECK_FALSE(late.closed());
+    node.advance(seconds{2});
+    CHECK(late.closed_because() == "keepalive");
+    node.advance(seconds{78});
+    CHECK_FALSE(a.closed());
+    node.advance(seconds{2});
+    CHECK(a.closed_because() == "keepalive");
+}
+
 TEST_CASE("MQTT-3.2.2-21, MQTT-3.1.2-21: Server Keep Alive is told and used") {
     limits bounds;
     bounds.mqtt_max_keep_alive = seconds{20};

@@ -111,6 +111,39 @@ TEST_CASE("[STOMP12-BEAT-7] a client that promised beats is given up after the p
     CHECK(c.transport().closed_because() == "keepalive");
 }
 
+TEST_CASE("heart-beats and the age of transactions do not run out while we do not read; ours go on") {
+    limits bounds;
+    bounds.stomp_client_heart_beat = seconds{10};
+    bounds.stomp_heart_beat_grace = seconds{20};
+    bounds.stomp_transaction_age_max = seconds{100};
+    test_node node{1, bounds};
+    stomp_client c{node, "1.2", "heart-beat:10000,10000\n"};
+    stomp_client t{node, "1.2"};
+    stomp_client late{node};
+    t.put("BEGIN\ntransaction:t\n\n");
+    node.advance(seconds{9}); // for a CONNECT there are 10
+    for (auto* const one : {&c, &t, &late}) one->transport().get().on_reading(false, node.now());
+    (void)c.transport().sent();
+    node.advance(seconds{1000});
+    for (auto* const one : {&c, &t, &late}) {
+        CHECK_FALSE(one->transport().closed());
+        one->transport().get().on_reading(true, node.now());
+    }
+    CHECK(c.transport().sent().size() >= 100);
+    node.advance(seconds{9});
+    CHECK_FALSE(late.transport().closed());
+    node.advance(seconds{2});
+    CHECK(late.transport().closed_because() == "keepalive");
+    node.advance(seconds{18});
+    CHECK_FALSE(c.transport().closed());
+    node.advance(seconds{2});
+    CHECK(c.transport().closed_because() == "keepalive");
+    node.advance(seconds{58}); // 9 + 89 of its 100
+    CHECK_FALSE(t.transport().closed());
+    node.advance(seconds{4});
+    CHECK(t.transport().closed_because() == "too_big");
+}
+
 TEST_CASE("a hidden browser tab, whose timers run once a minute, keeps its connection by default") {
     test_node node;
     stomp_client c{node, "1.2", "heart-beat:10000,10000\n"};
