@@ -62,7 +62,6 @@ private:
 constexpr auto counter = prometheus::MetricType::Counter;
 constexpr auto gauge = prometheus::MetricType::Gauge;
 constexpr std::array<const char*, protocol_kinds> protocol_names{"mqtt", "stomp", "none"};
-constexpr std::array<const char*, limit_kinds> limit_names{"sessions", "subscriptions", "subscriptions_per_client", "retained"};
 constexpr std::array<const char*, drop_reasons> drop_names{"queue_full", "expired",      "no_subscriber", "too_big",
                                                            "no_local",   "disconnected", "storage",       "acl"};
 
@@ -138,9 +137,9 @@ response metrics(node& on, const request&) {
         c.value("broker_messages_dropped_total", "Messages not delivered, by reason.", counter,
                 n(s->sums.messages_dropped[r]), {{"reason", drop_names[r]}});
     }
-    for (std::size_t l = 0; l != limit_names.size(); ++l) {
+    for (std::size_t l = 0; l != limit_kinds; ++l) {
         c.value("broker_limit_refusals_total", "Requests refused because a limit is reached.", counter, n(s->sums.refused[l]),
-                {{"limit", limit_names[l]}});
+                {{"limit", std::string{key(static_cast<limit_kind>(l))}}});
     }
     c.value("broker_stomp_headers_altered_total",
             "Headers a STOMP receiver's version or the protocol cannot express: replaced in part or left out.", counter,

@@ -12,4 +12,33 @@ void counters::add(const counters& other) {
     for (std::size_t i = 0; i != sizeof(counters) / sizeof(count); ++i) to[i] += from[i];
 }
 
+std::string_view key(limit_kind which) {
+    switch (which) {
+    case limit_kind::connections: return "limits.max_connections";
+    case limit_kind::sessions: return "limits.max_sessions";
+    case limit_kind::subscriptions: return "limits.max_subscriptions";
+    case limit_kind::subscriptions_per_client: return "limits.max_subscriptions_per_client";
+    case limit_kind::queues: return "limits.max_queues";
+    case limit_kind::queue_messages: return "limits.queue.messages";
+    case limit_kind::queue_bytes: return "limits.queue.bytes";
+    case limit_kind::retained_messages: return "limits.retained.messages";
+    case limit_kind::retained_bytes: return "limits.retained.bytes";
+    case limit_kind::connect_bytes: return "limits.connect_bytes";
+    case limit_kind::message_bytes: return "limits.max_message";
+    case limit_kind::topic_levels: return "limits.max_topic_levels";
+    case limit_kind::topic_bytes: return "limits.max_topic_bytes";
+    case limit_kind::properties: return "limits.max_properties";
+    case limit_kind::client_id: return "limits.max_client_id";
+    case limit_kind::receive_maximum: return "mqtt.receive_maximum";
+    case limit_kind::topic_aliases: return "mqtt.topic_alias_maximum";
+    case limit_kind::header_line: return "stomp.header_line";
+    case limit_kind::headers: return "stomp.max_headers";
+    case limit_kind::transactions: return "stomp.max_transactions";
+    case limit_kind::transaction_frames: return "stomp.transaction_frames";
+    case limit_kind::transaction_bytes: return "stomp.transaction_bytes";
+    case limit_kind::transaction_age: return "stomp.transaction_age";
+    }
+    return "";
+}
+
 } // namespace broker

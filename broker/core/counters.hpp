@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace broker {
 
@@ -16,8 +17,35 @@ enum class drop_reason : std::uint8_t { queue_full, expired, no_subscriber, too_
 inline constexpr std::size_t drop_reasons = 8;
 
 // Limits that are answered with a refusal; what a full session drops is a drop_reason.
-enum class limit_kind : std::uint8_t { sessions, subscriptions, subscriptions_per_client, retained };
-inline constexpr std::size_t limit_kinds = 4;
+enum class limit_kind : std::uint8_t {
+    connections,
+    sessions,
+    subscriptions,
+    subscriptions_per_client,
+    queues,
+    queue_messages,
+    queue_bytes,
+    retained_messages,
+    retained_bytes,
+    connect_bytes,
+    message_bytes,
+    topic_levels,
+    topic_bytes,
+    properties,
+    client_id,
+    receive_maximum,
+    topic_aliases,
+    header_line,
+    headers,
+    transactions,
+    transaction_frames,
+    transaction_bytes,
+    transaction_age,
+};
+inline constexpr std::size_t limit_kinds = 23;
+
+// The configuration's key, also the `limit` label of metrics.
+[[nodiscard]] std::string_view key(limit_kind which);
 
 struct counters {
     using count = std::uint64_t;

@@ -71,6 +71,8 @@ struct limits {
 
     // Not a bound, but told to clients beside them: a prefix for response topics, the client id follows; empty: none.
     std::string mqtt_response_information = "response/";
+
+    [[nodiscard]] bool keeps_retained() const { return retained_messages_max != 0 && retained_bytes_max != 0; }
 };
 
 } // namespace broker

@@ -11,9 +11,7 @@ namespace {
 
 // Not empty [MQTT-4.7.3-1], no U+0000 [MQTT-4.7.3-2], at most 65,535 bytes [MQTT-4.7.3-3] and within our own limits.
 bool within(std::string_view text, const limits& bounds) {
-    return !text.empty() && text.size() <= bounds.max_topic_bytes && text.size() <= 0xFFFF &&
-           static_cast<std::size_t>(std::ranges::count(text, '/')) < bounds.max_topic_levels &&
-           text.find('\0') == std::string_view::npos && is_utf8(text);
+    return !text.empty() && text.size() <= 0xFFFF && !limit_over(text, bounds) && text.find('\0') == std::string_view::npos && is_utf8(text);
 }
 
 bool wildcards_well_placed(std::string_view pattern) {
@@ -26,6 +24,13 @@ bool wildcards_well_placed(std::string_view pattern) {
 }
 
 } // namespace
+
+std::optional<limit_kind> limit_over(std::string_view topic, const limits& bounds) {
+    if (topic.size() > bounds.max_topic_bytes) return limit_kind::topic_bytes;
+    const auto slashes = static_cast<std::size_t>(std::ranges::count(topic, '/'));
+    if (slashes >= bounds.max_topic_levels) return limit_kind::topic_levels;
+    return std::nullopt;
+}
 
 bool is_topic_name(std::string_view name, const limits& bounds) { // without wildcards [MQTT-4.7.0-1]
     return within(name, bounds) && name.find_first_of("+#") == std::string_view::npos;

@@ -2,6 +2,7 @@
 // arrive here with the same spelling. A topic_filter that exists is valid; nobody checks it twice.
 #pragma once
 
+#include "core/counters.hpp"
 #include "core/limits.hpp"
 
 #include <optional>
@@ -19,6 +20,9 @@ inline constexpr std::string_view temporary_prefix = "$temp/";
 
 // Non-empty, valid UTF-8, no U+0000, no wildcard characters, within the limits [MQTT-4.7.1-1, MQTT-4.7.3-1..3].
 [[nodiscard]] bool is_topic_name(std::string_view name, const limits& bounds);
+
+// The limit that a topic name or filter is over.
+[[nodiscard]] std::optional<limit_kind> limit_over(std::string_view topic, const limits& bounds);
 
 // Names that begin with '$' are the server's (§4.7.2), except queues and temporary queues.
 [[nodiscard]] bool is_server_topic(std::string_view name);

@@ -221,6 +221,7 @@ void connection::feed(std::span<std::uint8_t> bytes) {
     decoder_.feed(bytes, *this);
     if (const auto& broken = decoder_.error(); broken && phase_ == phase::open) {
         const close_reason why{.cause = broken->cause, .detail = std::string{broken->what}};
+        if (why.cause == close_cause::too_big) shard_.core().desk().count().refuse(limit_kind::message_bytes);
         if (!engine_->closing()) engine_->close(why, shard_.now());
         begin_draining(why, broken->code, broken->what);
     }
@@ -522,6 +523,7 @@ void open_connection(shard& on, tcp::socket socket, const listener_info& from, c
     if (environment.open.fetch_add(1, std::memory_order_relaxed) >= on.bounds().max_connections) {
         environment.open.fetch_sub(1, std::memory_order_relaxed);
         ++on.core().desk().count().connect_rejected[static_cast<std::size_t>(close_cause::overload)];
+        on.core().desk().count().refuse(limit_kind::connections);
         return; // the socket closes
     }
     auto made = std::make_shared<connection>(on, std::move(socket), from, environment);

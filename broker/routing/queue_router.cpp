@@ -9,6 +9,7 @@ using storage::column;
 
 queue_slot* queue_router::find_or_create(std::string_view name) {
     const auto found = queues_.find_or_create(name, [this] { return session_id{desk_.next_id()}; });
+    if (found.slot == nullptr) desk_.count().refuse(limit_kind::queues);
     // Each shard records it once, ahead of what it puts there: the batch of the shard that made it may be late, or lost.
     if (found.slot != nullptr && !found.slot->restored && recorded_.insert(found.slot->id).second) {
         record_.clear();
@@ -29,6 +30,7 @@ queue_router::place queue_router::reserve(const message& m, std::string_view nam
     const place taken{.in = q, .bytes = bytes};
     if (!full && !fat) return taken;
     give_back(taken);
+    desk_.count().refuse(full ? limit_kind::queue_messages : limit_kind::queue_bytes);
     return {.refused = refusal::quota_exceeded};
 }
 

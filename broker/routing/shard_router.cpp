@@ -18,19 +18,26 @@ shard_router::shard_router(shard_desk& desk, topic_trie& trie, retained& kept, s
 
 // --- publish ---
 
-routed shard_router::publish(message_ptr m, time_point now) { return route(m, desk_.store_failed(), now); }
+routed shard_router::publish(message_ptr m, time_point now) {
+    // QoS 0 is not answered, so nothing is promised by going on.
+    return route(m, {.refuse_stored = desk_.store_failed(), .nobody_to_tell = m->level() == qos::at_most_once}, now);
+}
 
-void shard_router::publish_will(const message_ptr& m, time_point now) { (void)route(m, false, now); }
+void shard_router::publish_will(const message_ptr& m, time_point now) { (void)route(m, {.nobody_to_tell = true}, now); }
 
-routed shard_router::route(const message_ptr& m, bool refuse_stored, time_point now) {
+routed shard_router::route(const message_ptr& m, admission how, time_point now) {
     m->assign_id(message_id{desk_.next_id()});
     if (const auto name = queue_name(m->topic())) {
-        const auto place = refuse_stored ? queue_router::place{.refused = refusal::storage_failed} : queues_.reserve(*m, *name);
+        const auto place = how.refuse_stored ? queue_router::place{.refused = refusal::storage_failed} : queues_.reserve(*m, *name);
         if (place.refused == refusal::none) return queues_.put(m, place);
-        desk_.count().drop(place.refused == refusal::quota_exceeded ? drop_reason::queue_full : drop_reason::storage);
-        return {.refused = place.refused};
+        return refused(place.refused);
     }
-    return publish_to_topic(m, {.refuse_stored = refuse_stored}, now);
+    return publish_to_topic(m, how, now);
+}
+
+routed shard_router::refused(refusal why) {
+    desk_.count().drop(why == refusal::quota_exceeded ? drop_reason::queue_full : drop_reason::storage);
+    return {.refused = why};
 }
 
 routed shard_router::publish_to_topic(const message_ptr& m, admission how, time_point now) {
@@ -38,9 +45,11 @@ routed shard_router::publish_to_topic(const message_ptr& m, admission how, time_
     trie_.match(shard_index{desk_.self()}, m->topic(), matched_);
     const auto stored = choose_receivers(*m); // every matching session gets it [MQTT-4.5.0-1]
     const bool kept = is_kept(*m);            // [MQTT-3.3.1-8]
-    if (how.refuse_stored && (stored.any || kept)) return {.refused = refusal::storage_failed};
+    if (how.refuse_stored && (stored.any || kept)) return refused(refusal::storage_failed);
     if (kept) {
-        if (const auto refused = keep(m, how.room_is_sure); refused != refusal::none) return {.refused = refused};
+        const auto why = keep(m, how.room_is_sure);
+        if (why != refusal::none && !how.nobody_to_tell) return refused(why);
+        if (why != refusal::none) forget_retained(m->topic());
     }
     if (stored.any) put_entries(m, stored.together);
     hand_out(m, stored.together, now);
@@ -217,18 +226,27 @@ void shard_router::put_entry(const message& m, const target& t, const shared_gro
 // Only the owner's session would see what is retained for a temporary queue, and it never asks.
 bool shard_router::is_kept(const message& m) { return m.retain() && !is_temporary(m.topic()); }
 
+// Which one may do to a message of QoS 0 at any time; the one before it is out of date (§3.3.1.3, MQTT3-3.3.1-7).
+void shard_router::forget_retained(std::string_view topic) {
+    if (retained_.erase(topic)) desk_.retained_changed(topic);
+}
+
 // A retained message belongs to its topic, not to the session of its publisher [MQTT3-3.1.2-7]; one of QoS 0 replaces like
 // any other [MQTT3-3.3.1-7].
 refusal shard_router::keep(const message_ptr& m, bool room_is_sure) {
     if (m->payload().empty()) { // removes [MQTT-3.3.1-6] and is not stored [MQTT-3.3.1-7]
-        if (retained_.erase(m->topic())) desk_.retained_changed(m->topic());
+        forget_retained(m->topic());
         return refusal::none;
     }
     switch (retained_.set(m, room_is_sure)) { // [MQTT-3.3.1-5]
     case retained::outcome::stored:
     case retained::outcome::replaced: break;
     case retained::outcome::refused_count:
-    case retained::outcome::refused_bytes: desk_.count().refuse(limit_kind::retained); return refusal::quota_exceeded;
+        desk_.count().refuse(limit_kind::retained_messages);
+        return refusal::quota_exceeded;
+    case retained::outcome::refused_bytes:
+        desk_.count().refuse(limit_kind::retained_bytes);
+        return refusal::quota_exceeded;
     }
     desk_.retained_changed(m->topic());
     if (m->expires_at() != never) expire_later(*m);
@@ -275,7 +293,8 @@ unit_outcome shard_router::publish_all(std::span<const unit_step> steps, time_po
         } else if (is_kept(m) && !m.payload().empty()) {
             kept_bytes += m.footprint();
             if (!retained_.has_room(++kept, kept_bytes)) {
-                desk_.count().refuse(limit_kind::retained);
+                const bool many = !retained_.has_room(kept, 0);
+                desk_.count().refuse(many ? limit_kind::retained_messages : limit_kind::retained_bytes);
                 refused = refusal::quota_exceeded;
             }
         }

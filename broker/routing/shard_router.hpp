@@ -45,10 +45,13 @@ private:
     struct admission {
         bool refuse_stored = false; // what the store would have to keep
         bool room_is_sure = false;  // somebody looked whether the retained message fits
+        bool nobody_to_tell = false; // it goes to who is there, though it cannot be retained
     };
-    [[nodiscard]] routed route(const message_ptr& m, bool refuse_stored, time_point now);
+    [[nodiscard]] routed route(const message_ptr& m, admission how, time_point now);
     [[nodiscard]] routed publish_to_topic(const message_ptr& m, admission how, time_point now);
+    [[nodiscard]] routed refused(refusal why); // counted
     [[nodiscard]] static bool is_kept(const message& m);
+    void forget_retained(std::string_view topic);
     [[nodiscard]] refusal keep(const message_ptr& m, bool room_is_sure);
     [[nodiscard]] static std::size_t first_unanswerable(std::span<const unit_step> steps);
 

@@ -1,5 +1,7 @@
 #include "protocols/mqtt/engine.hpp"
 
+#include "core/topic.hpp"
+
 namespace broker::mqtt {
 
 std::unique_ptr<broker::engine> make_engine(const engine_context& with, time_point now) {
@@ -21,7 +23,8 @@ void engine::on_bytes(byte_view input, time_point now) {
         buffer_.append(as_text(input));
         if (paused()) {
             if (buffer_.size() > with_.bounds.max_message_bytes) {
-                fail_with(reason_code::packet_too_large, "too much sent before CONNACK");
+                count_refused(limit_kind::message_bytes);
+                fail_with(reason_code::packet_too_large, "limits.max_message: too much sent before CONNACK");
             }
             return;
         }
@@ -47,7 +50,8 @@ std::size_t engine::process(byte_view bytes, time_point now) {
         const auto size_max = accepted ? with_.bounds.max_message_bytes : with_.bounds.connect_bytes_max;
         if (h.packet_size() > size_max) {
             if (phase_ == phase::waiting && h.type == packet_type::connect) level_ = level_to_answer(bytes.subspan(used + h.header_size));
-            fail_with(reason_code::packet_too_large, "packet larger than the limit");
+            count_refused(accepted ? limit_kind::message_bytes : limit_kind::connect_bytes);
+            fail_with(reason_code::packet_too_large, accepted ? "packet larger than limits.max_message" : "packet larger than limits.connect_bytes");
             break;
         }
         if (v5() && !h.minimal) {
@@ -247,6 +251,10 @@ void engine::end_with(reason_code connack_code, reason_code disconnect_code, clo
 }
 
 // A malformed packet, a protocol error [MQTT-4.13.1-1], or one that cannot be processed now [MQTT3-4.8.0-2].
+void engine::count_refused(std::string_view topic) const {
+    if (const auto by = limit_over(topic, with_.bounds)) count_refused(*by);
+}
+
 void engine::fail_with(reason_code reason, std::string_view why) {
     end_with(reason, reason, {.cause = cause_of(reason), .detail = std::string{why}});
 }

@@ -67,7 +67,7 @@ private:
     struct objection {
         reason_code reason{};
         std::string_view why{};
-        drop_reason counted_as{}; // QoS 0 has no other answer
+        std::optional<drop_reason> counted_as{}; // QoS 0 has no other answer; nothing: it is counted already
     };
 
     std::size_t process(byte_view bytes, time_point now); // returns how much was consumed
@@ -111,6 +111,8 @@ private:
     void send_when_durable(ticket at, std::string bytes, bool frees = false);
     void sent(bool frees);
     void fail_with(reason_code reason, std::string_view why);
+    void count_refused(limit_kind by) const { with_.route.count().refuse(by); }
+    void count_refused(std::string_view topic) const; // a name or filter that is not accepted: by a limit?
     void end_with(reason_code connack_code, reason_code disconnect_code, close_reason why);
     // What an acknowledgement may say about its code [MQTT-3.1.2-29].
     [[nodiscard]] wording told(std::string_view why) const;

@@ -49,12 +49,14 @@ std::optional<will> engine::will_of(const connect& c, time_point now) {
 bool engine::admissible(const connect& c) {
     const auto& bounds = with_.bounds;
     if (c.client_id.size() > bounds.max_client_id_bytes) { // 23 bytes and more are fine [MQTT-3.1.3-5]
+        count_refused(limit_kind::client_id);
         // [MQTT-3.1.3-8, MQTT3-3.1.3-9]
-        refuse_connect(0x02, reason_code::client_identifier_not_valid, "client identifier over the limit");
+        refuse_connect(0x02, reason_code::client_identifier_not_valid, "client identifier over limits.max_client_id");
     } else if (c.client_id.empty() && !v5() && (!c.clean || c.level == protocol_level::v3_1)) {
         refuse_connect(0x02, reason_code::client_identifier_not_valid,
                        "an empty client identifier needs a clean session"); // [MQTT3-3.1.3-8]
     } else if (c.will && !is_topic_name(c.will->topic, bounds)) {
+        count_refused(c.will->topic);
         if (v5()) {
             refuse_connect(0, reason_code::topic_name_invalid, "§4.7: will topic");
         } else {
@@ -64,7 +66,7 @@ bool engine::admissible(const connect& c) {
         refuse_connect(0x05, reason_code::topic_name_invalid, "§4.7.2: will topic of the server");
     } else if (c.will && c.will->with.payload_format_indicator == 1 && !is_utf8(as_text(c.will->payload))) {
         refuse_connect(0, reason_code::payload_format_invalid, "§3.1.3.2.3: will payload is not UTF-8");
-    } else if (c.will && c.will->retain && bounds.retained_messages_max == 0) {
+    } else if (c.will && c.will->retain && !bounds.keeps_retained()) {
         refuse_connect(0x03, reason_code::retain_not_supported, "retained messages are off"); // [MQTT-3.2.2-13]
     }
     return !closing_;
@@ -153,7 +155,7 @@ void engine::accept(bool present, time_point now) {
         if (bounds.mqtt_receive_maximum != 0xFFFF) answer.receive_maximum = bounds.mqtt_receive_maximum;
         answer.topic_alias_maximum = bounds.mqtt_topic_alias_maximum;
         answer.maximum_packet_size = static_cast<std::uint32_t>(bounds.max_message_bytes);
-        answer.retain_available = bounds.retained_messages_max != 0;
+        answer.retain_available = bounds.keeps_retained();
         if (keep_alive_changed_) answer.server_keep_alive = keep_alive_s_;
         answer.session_expiry_interval = expiry_changed_;
         if (enhanced_) { // [MQTT-4.12.0-5], else neither this nor AUTH [MQTT-4.12.0-6]

@@ -10,6 +10,7 @@ namespace broker::mqtt {
 std::optional<std::string_view> engine::topic_of(const publish& p) {
     const auto alias = p.with.topic_alias;
     if (alias && !aliases_.allowed(*alias)) {
+        count_refused(limit_kind::topic_aliases);
         fail_with(reason_code::topic_alias_invalid, "[MQTT-3.3.2-8, MQTT-3.3.2-9] topic alias out of range");
         return std::nullopt;
     }
@@ -25,7 +26,8 @@ std::optional<std::string_view> engine::topic_of(const publish& p) {
     }
     if (alias) {
         if (p.topic.size() > with_.bounds.max_topic_bytes) { // not to be kept
-            fail_with(reason_code::topic_name_invalid, "topic name over the limit");
+            count_refused(limit_kind::topic_bytes);
+            fail_with(reason_code::topic_name_invalid, "topic name over limits.max_topic_bytes");
             return std::nullopt;
         }
         aliases_.set(*alias, p.topic);
@@ -54,6 +56,7 @@ message_ptr engine::message_of(const publish& p, std::string_view topic, time_po
 // Why the message is not accepted, if so. The connection goes on: version 5 has a code, QoS 0 no answer.
 std::optional<engine::objection> engine::objection_to(const publish& p, std::string_view topic) const {
     if (!is_topic_name(topic, with_.bounds)) {
+        count_refused(topic);
         return objection{reason_code::topic_name_invalid, "topic name over the limits", drop_reason::too_big};
     }
     // "$" is the server's (§4.7.2), except queues.
@@ -77,7 +80,7 @@ void engine::on_publish(const publish& p, time_point now) {
     ++count.messages_received[mine][static_cast<std::size_t>(p.level)];
     count.message_bytes_received[mine] += p.payload.size();
 
-    if (p.retain && with_.bounds.retained_messages_max == 0 && v5()) { // [MQTT-3.2.2-14]
+    if (p.retain && !with_.bounds.keeps_retained() && v5()) { // [MQTT-3.2.2-14]
         return fail_with(reason_code::retain_not_supported, "retained messages are off");
     }
     if (p.level == qos::exactly_once) {
@@ -89,6 +92,7 @@ void engine::on_publish(const publish& p, time_point now) {
     if (p.level != qos::at_most_once) {
         // Clients of version 3 are told no maximum; the transport stops reading them when the store is behind.
         if (v5() && exchanges_ >= with_.bounds.mqtt_receive_maximum) {
+            count_refused(limit_kind::receive_maximum);
             return fail_with(reason_code::receive_maximum_exceeded, "[MQTT-3.3.4-7] receive maximum");
         }
         ++exchanges_;
@@ -98,7 +102,9 @@ void engine::on_publish(const publish& p, time_point now) {
     // Route first: an acknowledgement says this broker now owns the message [MQTT-4.3.2-4, MQTT-4.3.3-8, MQTT-4.5.0-1].
     const auto routed = with_.route.publish(message_of(p, *topic, now), now);
     if (routed.refused != refusal::none) {
-        return refuse_publish(p, {reason_code::quota_exceeded, "the store or a limit refuses it", drop_reason::storage});
+        const bool full = routed.refused == refusal::quota_exceeded;
+        return refuse_publish(p, {.reason = reason_code::quota_exceeded,
+                                  .why = full ? "a limit on queues or retained messages" : "the store takes nothing now"});
     }
     const auto reason = routed.matched ? reason_code::success : reason_code::no_matching_subscribers;
     switch (p.level) { // [MQTT-3.3.4-1]
@@ -118,7 +124,7 @@ void engine::on_publish(const publish& p, time_point now) {
 void engine::refuse_publish(const publish& p, const objection& why) {
     const bool forbidden = why.reason == reason_code::not_authorized;
     if (!v5() && !forbidden && p.level != qos::at_most_once) return fail_with(why.reason, why.why);
-    with_.route.count().drop(why.counted_as);
+    if (why.counted_as) with_.route.count().drop(*why.counted_as);
     if (p.level == qos::at_most_once) return;
     const auto type = p.level == qos::at_least_once ? packet_type::puback : packet_type::pubrec;
     const auto reason = v5() ? why.reason : reason_code::success;

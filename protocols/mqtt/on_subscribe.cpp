@@ -49,6 +49,7 @@ void engine::on_subscribe(const subscribe& s, time_point now) {
         }
         const auto filter = topic_filter::parse(item.filter, with_.bounds);
         if (!filter) {
+            count_refused(item.filter);
             refuse(reason_code::topic_filter_invalid);
             continue;
         }

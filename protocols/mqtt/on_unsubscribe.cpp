@@ -17,6 +17,7 @@ void engine::on_unsubscribe(const unsubscribe& u, time_point now) {
         }
         const auto filter = topic_filter::parse(text, with_.bounds);
         if (!filter) {
+            count_refused(text);
             code(reason_code::topic_filter_invalid);
             continue;
         }

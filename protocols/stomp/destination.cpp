@@ -91,6 +91,12 @@ result<topic_filter, std::string> destinations::filter_of(std::string_view desti
     return *parsed;
 }
 
+std::optional<limit_kind> destinations::over(std::string_view destination) const {
+    std::string scratch;
+    const auto name = name_of(destination, scratch);
+    return name ? limit_over(*name, bounds_) : std::nullopt;
+}
+
 std::string destinations::destination_of(std::string_view topic) const {
     if (const auto queue = queue_name(topic)) return fmt::format("{}{}", stomp_queue_prefix, *queue);
     if (is_temporary(topic)) return fmt::format("{}{}", temp_queue_prefix, topic.substr(temporary_prefix.size()));

@@ -27,6 +27,9 @@ public:
     // What a MESSAGE's destination and reply-to headers say.
     [[nodiscard]] std::string destination_of(std::string_view topic) const;
 
+    // The limit on topics that one which is not accepted is over.
+    [[nodiscard]] std::optional<limit_kind> over(std::string_view destination) const;
+
     [[nodiscard]] bool dotted() const { return dotted_; }
 
 private:

@@ -34,7 +34,7 @@ void engine::on_bytes(byte_view input, time_point now) {
     if (paused()) {
         buffer_ += as_text(input);
         if (buffer_.size() - buffer_used_ > with_.bounds.max_message_bytes) {
-            fail("too_big", "too much sent while a session was moving");
+            fail_over(limit_kind::message_bytes, "too much sent while a session was moving");
         }
         return;
     }
@@ -47,7 +47,10 @@ std::size_t engine::process(byte_view bytes, time_point now) {
         dispatch(f, now);
         return !closing_ && !paused() && !leaving_;
     });
-    if (const auto& e = parser_.error(); e && !closing_) fail(e->code, e->what, e->receipt);
+    if (const auto& e = parser_.error(); e && !closing_) {
+        if (e->over) with_.route.count().refuse(*e->over);
+        fail(e->code, e->what, e->receipt);
+    }
     return used;
 }
 
@@ -212,8 +215,8 @@ void engine::on_deadline(time_point now) {
     }
     for (const auto& [id, t] : transactions_) {
         if (open_until(t) > now) continue;
-        return fail("too_big", fmt::format("transaction {} open for longer than {} s", utf8_prefix(id, 80),
-                                           bounds.stomp_transaction_age_max.count()));
+        return fail_over(limit_kind::transaction_age, fmt::format("transaction {} open for longer than {} s", utf8_prefix(id, 80),
+                                                                  bounds.stomp_transaction_age_max.count()));
     }
     if (beat_at() <= now) send("\n", frame_kind::text, now); // [STOMP12-BEAT-5]
 }
@@ -244,6 +247,17 @@ void engine::fail(std::string_view code, std::string what, std::string_view rece
                                             : close_cause::protocol_error;
     closing_ = close_reason{.cause = cause, .detail = std::move(what)};
     held_.clear();
+}
+
+void engine::fail_over(limit_kind limit, std::string what, std::string_view receipt_id) {
+    if (closing_) return;
+    with_.route.count().refuse(limit);
+    fail("too_big", std::move(what), receipt_id);
+}
+
+void engine::fail_destination(std::string_view destination, std::string what, std::string_view receipt_id) {
+    if (const auto by = names_.over(destination)) with_.route.count().refuse(*by);
+    fail("protocol_error", std::move(what), receipt_id);
 }
 
 void engine::close(const close_reason& why, time_point now) {

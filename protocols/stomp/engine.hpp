@@ -165,6 +165,8 @@ private:
     void send_receipt(std::string_view id);
     void fail(std::string_view code, std::string what, std::string_view receipt_id = "",
               std::string_view extra_headers = "");
+    void fail_over(limit_kind limit, std::string what, std::string_view receipt_id = "");
+    void fail_destination(std::string_view destination, std::string what, std::string_view receipt_id = "");
     void send_error(std::string_view code, std::string_view what, std::string_view receipt_id,
                     std::string_view extra_headers, time_point now);
 

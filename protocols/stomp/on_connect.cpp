@@ -63,13 +63,13 @@ std::optional<will> engine::will_of(const frame& f, time_point now) {
     }
     const auto topic = names_.topic_of(get("will-destination"), topic_);
     if (!topic) {
-        fail("protocol_error", "will-destination: " + topic.error());
+        fail_destination(get("will-destination"), "will-destination: " + topic.error());
         return std::nullopt;
     }
     std::string properties;
     if (f.find("will-content-type") &&
         !append_property(properties, {.kind = property_kind::content_type, .value = get("will-content-type")})) {
-        fail("too_big", "will-content-type is too long");
+        fail_over(limit_kind::properties, "will-content-type is too long");
         return std::nullopt;
     }
     const auto retain = get("will-retain");
@@ -103,7 +103,7 @@ void engine::on_connect(const frame& f, time_point now) {
     const auto client_id = unpadded(f.get("client-id"), version_);
     login_ = unpadded(f.get("login"), version_);
     if (std::max(client_id.size(), login_.size()) > bounds.max_client_id_bytes) {
-        return fail("too_big", fmt::format("client-id or login longer than {} bytes", bounds.max_client_id_bytes));
+        return fail_over(limit_kind::client_id, fmt::format("client-id or login longer than {} bytes", bounds.max_client_id_bytes));
     }
     session_name_ = with_.new_client_id();
     client_id_ = client_id.empty() ? session_name_ : std::string{client_id};

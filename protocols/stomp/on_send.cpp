@@ -80,7 +80,7 @@ message_ptr engine::message_of(const frame& f, time_point now) {
     }
     if (const auto reply = f.find("reply-to")) {
         const auto reply_topic = topic_of(*reply, now);
-        if (!reply_topic) return fail("protocol_error", "reply-to: " + reply_topic.error(), f.get("receipt")), nullptr;
+        if (!reply_topic) return fail_destination(*reply, "reply-to: " + reply_topic.error(), f.get("receipt")), nullptr;
         fits &= append_property(properties, {.kind = property_kind::response_topic, .value = *reply_topic});
     }
     for (const auto& [key, value] : f.headers) { // [STOMP12-SEND-2], repeated ones too: the first still comes first
@@ -88,10 +88,10 @@ message_ptr engine::message_of(const frame& f, time_point now) {
         fits &= append_property(properties, {.kind = property_kind::user_property, .name = key, .value = value});
     }
     if (!fits || properties.size() > with_.bounds.max_properties_bytes) {
-        return fail("too_big", "the headers are too large to keep with the message", f.get("receipt")), nullptr;
+        return fail_over(limit_kind::properties, "the headers are too large to keep with the message", f.get("receipt")), nullptr;
     }
     const auto topic = topic_of(*destination, now);
-    if (!topic) return fail("protocol_error", topic.error(), f.get("receipt")), nullptr;
+    if (!topic) return fail_destination(*destination, topic.error(), f.get("receipt")), nullptr;
     const auto expires = expiry_of(f, now);
     if (!expires) return fail("protocol_error", "malformed expiry header", f.get("receipt")), nullptr;
     return make_message({.topic = *topic,

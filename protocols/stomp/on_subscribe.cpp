@@ -77,8 +77,8 @@ void engine::on_subscribe(const frame& f, time_point now) {
         return refuse(fmt::format("subscription id {} is in use", utf8_prefix(*id, 80)));
     }
     if (subscriptions_.size() >= with_.bounds.max_subscriptions_per_client) {
-        return fail("too_big", fmt::format("more than {} subscriptions", with_.bounds.max_subscriptions_per_client),
-                    f.get("receipt"));
+        return fail_over(limit_kind::subscriptions_per_client,
+                         fmt::format("more than {} subscriptions", with_.bounds.max_subscriptions_per_client), f.get("receipt"));
     }
     const auto mode = ack_mode_of(f.find("ack").value_or("auto"), version_);
     if (!mode) return refuse(fmt::format("ack mode {} is not known", utf8_prefix(f.get("ack"), 80)));
@@ -89,7 +89,7 @@ void engine::on_subscribe(const frame& f, time_point now) {
     if (f.find("selector")) return refuse("selectors are not served");
     if (const auto name = own_temporary(*destination)) return subscribe_temporary(f, *id, *name, *mode, now);
     const auto filter = names_.filter_of(*destination, f.get("x-group"));
-    if (!filter) return refuse(filter.error());
+    if (!filter) return fail_destination(*destination, filter.error(), f.get("receipt"));
     const bool queue = filter->what() == topic_filter::kind::queue;
     const bool no_local = is_true(f, "no-local") || is_true(f, "activemq.noLocal");
     if (no_local && filter->what() != topic_filter::kind::plain) {
@@ -98,9 +98,9 @@ void engine::on_subscribe(const frame& f, time_point now) {
     const auto durable = queue ? std::string{} : durable_name(f, *id);
     if (durable.starts_with('/')) return refuse("a durable subscription needs a client-id or login on CONNECT");
     if (durable.size() > with_.bounds.max_client_id_bytes) {
-        return fail("too_big", fmt::format("client-id and subscription name longer than {} bytes",
-                                           with_.bounds.max_client_id_bytes),
-                    f.get("receipt"));
+        return fail_over(limit_kind::client_id,
+                         fmt::format("client-id and subscription name longer than {} bytes", with_.bounds.max_client_id_bytes),
+                         f.get("receipt"));
     }
     if (!durable.empty() && std::ranges::any_of(subscriptions_, [&](const auto& s) { return s->durable_name_ == durable; })) {
         return refuse(fmt::format("durable subscription {} is in use on this connection", utf8_prefix(durable, 80)));

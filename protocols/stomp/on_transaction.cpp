@@ -29,12 +29,13 @@ void engine::add_to_transaction(const frame& f, transaction::step step, std::siz
     auto* const t = transaction_of(f);
     if (t == nullptr) return;
     if (transaction_frames_ == with_.bounds.stomp_transaction_frames_max) {
-        return fail("too_big", fmt::format("more than {} frames in open transactions", transaction_frames_), f.get("receipt"));
+        return fail_over(limit_kind::transaction_frames,
+                         fmt::format("more than {} frames in open transactions", transaction_frames_), f.get("receipt"));
     }
     if (bytes > with_.bounds.stomp_transaction_bytes_max - transaction_bytes_) {
-        return fail("too_big",
-                    fmt::format("more than {} bytes in open transactions", with_.bounds.stomp_transaction_bytes_max),
-                    f.get("receipt"));
+        return fail_over(limit_kind::transaction_bytes,
+                         fmt::format("more than {} bytes in open transactions", with_.bounds.stomp_transaction_bytes_max),
+                         f.get("receipt"));
     }
     ++transaction_frames_;
     transaction_bytes_ += bytes;
@@ -47,8 +48,8 @@ void engine::on_begin(const frame& f, time_point now) {
     const auto id = f.find("transaction");
     if (!id) return fail("protocol_error", "BEGIN without transaction", f.get("receipt")); // [STOMP12-BEGIN-2]
     if (transactions_.size() >= with_.bounds.stomp_transactions_max) {
-        return fail("too_big", fmt::format("more than {} open transactions", with_.bounds.stomp_transactions_max),
-                    f.get("receipt"));
+        return fail_over(limit_kind::transactions,
+                         fmt::format("more than {} open transactions", with_.bounds.stomp_transactions_max), f.get("receipt"));
     }
     if (!transactions_.try_emplace(std::string{*id}, transaction{.begun_at = now}).second) {
         // [STOMP12-BEGIN-4]

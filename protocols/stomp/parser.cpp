@@ -29,6 +29,11 @@ void parser::fail(std::string_view code, std::string what) {
     error_ = parse_error{.code = code, .what = std::move(what), .receipt = std::string{header("receipt")}};
 }
 
+void parser::fail_over(limit_kind limit, std::string what) {
+    fail("too_big", std::move(what));
+    error_->over = limit;
+}
+
 std::string_view parser::header(std::string_view name) const {
     for (const auto& h : headers_) {
         const auto text = std::string_view{text_};
@@ -92,12 +97,12 @@ std::size_t parser::take_line(byte_view rest) {
     const auto piece = as_text(rest.first(size));
     // [STOMP12-LIMIT-1]: refused while it arrives, not when it is complete
     if (line_.size() + size > bounds_.stomp_header_line_max) {
-        fail("too_big", fmt::format("header line over the limit of {} bytes", bounds_.stomp_header_line_max));
+        fail_over(limit_kind::header_line, fmt::format("header line over the limit of {} bytes", bounds_.stomp_header_line_max));
         return rest.size();
     }
     head_size_ += size + (whole ? 1 : 0);
     if (!connected_ && head_size_ > bounds_.connect_bytes_max) {
-        fail("too_big", fmt::format("CONNECT frame over the limit of {} bytes", bounds_.connect_bytes_max));
+        fail_over(limit_kind::connect_bytes, fmt::format("CONNECT frame over the limit of {} bytes", bounds_.connect_bytes_max));
         return rest.size();
     }
     if (piece.find('\0') != std::string_view::npos) { // [STOMP12-BNF-3]: the peer believes its frame over
@@ -138,7 +143,7 @@ void parser::on_command(std::string_view line) {
 
 void parser::on_header(std::string_view line) {
     if (headers_.size() == bounds_.stomp_headers_max) {
-        return fail("too_big", fmt::format("more than {} headers", bounds_.stomp_headers_max));
+        return fail_over(limit_kind::headers, fmt::format("more than {} headers", bounds_.stomp_headers_max));
     }
     const auto colon = line.find(':');
     if (colon == std::string_view::npos) {
@@ -183,7 +188,7 @@ void parser::on_header_end() {
     if (ec == std::errc::invalid_argument || end != digits.data() + digits.size()) {
         return fail("protocol_error", "content-length is not a number");
     }
-    if (size > body_max()) return fail("too_big", fmt::format("body over the limit of {} bytes", body_max()));
+    if (size > body_max()) return fail_over(body_limit(), fmt::format("body over the limit of {} bytes", body_max()));
     body_size_ = size;
     state_ = state::body_sized;
 }
@@ -212,7 +217,7 @@ std::size_t parser::take_body(byte_view rest) {
     const auto* const begin = rest.data();
     const auto size = static_cast<std::size_t>(std::find(begin, begin + rest.size(), 0) - begin);
     if (body_.size() + size > body_max()) {
-        fail("too_big", fmt::format("body over the limit of {} bytes", body_max()));
+        fail_over(body_limit(), fmt::format("body over the limit of {} bytes", body_max()));
         return rest.size();
     }
     if (size == rest.size()) {

@@ -6,6 +6,7 @@
 // Limits are checked before bytes are kept. A frame that lies whole in the input is not copied, unescaped headers apart.
 #pragma once
 
+#include "core/counters.hpp"
 #include "core/limits.hpp"
 #include "protocols/stomp/frame.hpp"
 
@@ -18,6 +19,7 @@ struct parse_error {
     std::string_view code{"protocol_error"}; // the token of the ERROR frame
     std::string what{};
     std::string receipt{};                   // of the offending frame, when that header was read
+    std::optional<limit_kind> over{};
 };
 
 class parser {
@@ -46,8 +48,10 @@ private:
     void on_header(std::string_view line);
     void on_header_end();
     void fail(std::string_view code, std::string what);
+    void fail_over(limit_kind limit, std::string what);
     [[nodiscard]] std::string_view header(std::string_view name) const;
     [[nodiscard]] std::size_t body_max() const;
+    [[nodiscard]] limit_kind body_limit() const { return connected_ ? limit_kind::message_bytes : limit_kind::connect_bytes; }
     // Header lines are read as 1.0's until the version is agreed on: CONNECT is not escaped [STOMP12-ENC-4].
     [[nodiscard]] version escaping() const { return connected_ ? version_ : version::v1_0; }
 

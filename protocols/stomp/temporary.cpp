@@ -26,6 +26,7 @@ result<std::string_view, std::string> engine::temporary(std::string_view name, t
     const auto known = std::ranges::find(subscriptions_, name, [](const auto& s) { return std::string_view{s->temporary_}; });
     if (known != subscriptions_.end() && !name.empty()) return (*known)->temporary_topic_;
     if (subscriptions_.size() >= with_.bounds.max_subscriptions_per_client) {
+        with_.route.count().refuse(limit_kind::subscriptions_per_client);
         return broker::fail(fmt::format("more than {} subscriptions and temporary queues",
                                         with_.bounds.max_subscriptions_per_client));
     }

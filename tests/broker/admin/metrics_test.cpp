@@ -22,7 +22,7 @@ TEST_CASE("every series has HELP and TYPE") {
          {"broker_build_info", "broker_connections", "broker_connections_opened_total", "broker_ws_handshake_failed_total",
           "broker_sessions", "broker_sessions_expired_total", "broker_clients", "broker_connects_received_total",
           "broker_packets_received_total", "broker_packets_sent_total", "broker_sockets_opened_total", "broker_subscriptions", "broker_retained_messages", "broker_retained_bytes",
-          "broker_messages_received_total", "broker_messages_sent_total", "broker_messages_dropped_total",
+          "broker_messages_received_total", "broker_messages_sent_total", "broker_messages_dropped_total", "broker_limit_refusals_total",
           "broker_message_bytes_total", "broker_network_bytes_total", "broker_session_queue_messages", "broker_slow_consumers",
           "broker_store_commit_seconds", "broker_store_fsync_seconds", "broker_store_batch_messages", "broker_store_failed",
           "process_cpu_seconds_total", "process_resident_memory_bytes", "process_virtual_memory_bytes",
@@ -39,6 +39,7 @@ TEST_CASE("counters carry their labels; histograms are cumulative") {
     node.state.sums.messages_received[1][2] = 9;
     node.state.sums.connections_closed[0][static_cast<std::size_t>(close_cause::taken_over)] = 4;
     node.state.sums.messages_dropped[0] = 5;
+    node.state.sums.refuse(limit_kind::retained_bytes);
     node.state.store_failed = true;
     node.state.store_commit_seconds = {.bounds = {0.1, 1}, .counts = {2, 3, 4}, .sum = 12};
     const auto text = scrape(node);
@@ -46,6 +47,8 @@ TEST_CASE("counters carry their labels; histograms are cumulative") {
     CHECK(has(text, "broker_messages_received_total{protocol=\"stomp\",qos=\"2\"} 9"));
     CHECK(has(text, "broker_connections_closed_total{protocol=\"mqtt\",reason=\"taken_over\"} 4"));
     CHECK(has(text, "broker_messages_dropped_total{reason=\"queue_full\"} 5"));
+    CHECK(has(text, "broker_limit_refusals_total{limit=\"limits.retained.bytes\"} 1"));
+    CHECK(has(text, "broker_limit_refusals_total{limit=\"mqtt.receive_maximum\"} 0"));
     CHECK(has(text, "broker_store_failed 1"));
     CHECK(has(text, "broker_store_commit_seconds_bucket{le=\"0.1\"} 2"));
     CHECK(has(text, "broker_store_commit_seconds_bucket{le=\"1\"} 5"));

@@ -1,6 +1,7 @@
 // conf/brokerd.toml is the reference users read: every key, with its default, and nothing else.
 #include "config/load.hpp"
 #include "config/option_table.hpp"
+#include "core/counters.hpp"
 
 #include <doctest/doctest.h>
 
@@ -8,6 +9,7 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <vector>
 
 using namespace broker::config;
 
@@ -68,6 +70,71 @@ TEST_CASE("every key is documented") {
     for (const auto& option : option_table(o)) {
         CAPTURE(option.key);
         CHECK(option.doc.ends_with('.'));
+    }
+}
+
+TEST_CASE("what counts refusals is named after the keys that refuse") {
+    const auto known = values_of({});
+    std::set<std::string> names;
+    for (std::size_t i = 0; i != broker::limit_kinds; ++i) {
+        const auto name = std::string{key(static_cast<broker::limit_kind>(i))};
+        CAPTURE(name);
+        CHECK(known.contains(name));
+        CHECK(names.insert(name).second);
+    }
+}
+
+namespace {
+
+std::string file(const std::string& path) {
+    std::ifstream in{BROKER_CONF_DIR "/../" + path};
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+// The cells of the table's row about this key, without their quotes.
+std::vector<std::string> limits_row(const std::string& page, const std::string& key) {
+    const auto begin = page.find("| `" + key + "` |");
+    std::vector<std::string> cells;
+    if (begin == std::string::npos) return cells;
+    std::istringstream row{page.substr(begin + 2, page.find('\n', begin) - begin - 2)};
+    for (std::string cell; std::getline(row, cell, '|');) {
+        const auto first = cell.find_first_not_of(" `");
+        if (first != std::string::npos) cells.push_back(cell.substr(first, cell.find_last_not_of(" `") - first + 1));
+    }
+    return cells;
+}
+
+// No bounds, or told of elsewhere.
+const std::set<std::string> no_limits{"mqtt.shared_error", "mqtt.response_information", "stomp.heart_beat", "stomp.client_heart_beat",
+                                      "stomp.heart_beat_grace", "stomp.separator"};
+
+} // namespace
+
+TEST_CASE("docs/limits.md has every limit, its default, its metric and tests that exist") {
+    const auto page = file("docs/limits.md");
+    std::set<std::string> counted;
+    for (std::size_t i = 0; i != broker::limit_kinds; ++i) counted.emplace(key(static_cast<broker::limit_kind>(i)));
+    for (const auto& [key, value] : values_of({})) {
+        const auto section = key.substr(0, key.find('.'));
+        if ((section != "limits" && section != "mqtt" && section != "stomp" && section != "ws") || no_limits.contains(key)) continue;
+        CAPTURE(key);
+        const auto cells = limits_row(page, key);
+        REQUIRE(cells.size() == 7);
+        CHECK((cells[1] == value || '"' + cells[1] + '"' == value));
+        CHECK((cells[5] == "R") == counted.contains(key));
+        std::istringstream tests{cells[6]};
+        for (std::string one; std::getline(tests, one, ';');) {
+            const auto path = one.find("tests/");
+            const auto quote = one.find("`: ");
+            REQUIRE(quote != std::string::npos);
+            const auto source = file(one.substr(path, quote - path));
+            CAPTURE(one);
+            const auto title = source.find(one.substr(quote + 3));
+            REQUIRE(title != std::string::npos);
+            CHECK(source.rfind("TEST_CASE(\"", title) > source.rfind('\n', title)); // in a test's name
+        }
     }
 }
 

@@ -137,26 +137,28 @@ TEST_CASE("limits.session.messages: the oldest makes room, is counted, and leave
     CHECK(again.take() == words{"3", "4", "5"});
 }
 
-TEST_CASE("limits.session.memory_messages: what is more waits on disk and comes in order") {
-    limits bounds;
-    bounds.session_memory_messages_max = 4;
-    test_node node{1, bounds};
-    test_receiver r;
-    r.claim(node, "r", 0, {.window = 2, .expiry = seconds{100}});
-    r.subscribe(node, "t");
-    words sent;
-    for (int i = 0; i != 50; ++i) {
-        sent.push_back(std::to_string(i));
-        publish(node, "t", sent.back());
+TEST_CASE("limits.session.memory_messages, limits.session.memory_bytes: what is more waits on disk and comes in order") {
+    for (const bool count : {true, false}) {
+        limits bounds;
+        (count ? bounds.session_memory_messages_max : bounds.session_memory_bytes_max) = count ? 4 : 1000;
+        test_node node{1, bounds};
+        test_receiver r;
+        r.claim(node, "r", 0, {.window = 2, .expiry = seconds{100}});
+        r.subscribe(node, "t");
+        words sent;
+        for (int i = 0; i != 50; ++i) {
+            sent.push_back(std::to_string(i));
+            publish(node, "t", sent.back());
+        }
+        words got;
+        for (std::size_t next = 0; next != sent.size(); ++next) {
+            for (auto& text : r.take()) got.push_back(std::move(text));
+            REQUIRE(next < r.handles.size());
+            CHECK(r.settle(node, r.handles[next]));
+        }
+        CHECK(got == sent);
+        CHECK(rows(node, storage::column::entries) == 0);
     }
-    words got;
-    for (std::size_t next = 0; next != sent.size(); ++next) {
-        for (auto& text : r.take()) got.push_back(std::move(text));
-        REQUIRE(next < r.handles.size());
-        CHECK(r.settle(node, r.handles[next]));
-    }
-    CHECK(got == sent);
-    CHECK(rows(node, storage::column::entries) == 0);
 }
 
 TEST_CASE("limits.session.messages: an offline session keeps the newest however many come, and a few in memory") {
