@@ -44,7 +44,8 @@ routed shard_router::publish_to_topic(const message_ptr& m, admission how, time_
     matched_.clear();
     trie_.match(shard_index{desk_.self()}, m->topic(), matched_);
     const auto stored = choose_receivers(*m); // every matching session gets it [MQTT-4.5.0-1]
-    const bool kept = is_kept(*m);            // [MQTT-3.3.1-8]
+    // [MQTT-3.3.1-8]; QoS 0 goes on though the store takes nothing, and what is retained stays what it is on disk.
+    const bool kept = is_kept(*m) && !(how.refuse_stored && how.nobody_to_tell);
     if (how.refuse_stored && (stored.any || kept)) return refused(refusal::storage_failed);
     if (kept) {
         const auto why = keep(m, how.room_is_sure);

@@ -310,3 +310,28 @@ TEST_CASE("mqtt.max_keep_alive: told in CONNACK") {
     test_node node{1, bounds};
     CHECK_LIKE(told(node, v5("a")), "20 .. 00 00 *13 00 0a*");
 }
+
+TEST_CASE("a store that takes nothing: 0x97, 3.x is closed; QoS 0 goes on, retained or not, and is not kept") {
+    test_node node;
+    client{node, v311("away", "00")}.exchange("82: 0001 't' 01");
+    told(node, v311("a"), "33: 'r' 0001 30");
+    client watcher{node, v311("w")};
+    watcher.exchange("82: 0001 'r' 00");
+    watcher.said();
+    node.disk().fail_next_writes(1'000'000);
+    client first{node, v5("f")};
+    CHECK(first.exchange("32: 't' 0001 [] 31").empty()); // not on disk, not acknowledged
+    CHECK_LIKE(told(node, v5("a"), "32: 't' 0001 [] 31"), "40 .. 0001 97 *");
+    CHECK_LIKE(told(node, v5("a"), "35: 'r' 0001 [] 31"), "50 .. 0001 97 *");
+    CHECK(ends_silently(node, v311("a"), "32: 't' 0001 31"));
+    CHECK(drops(node, drop_reason::storage) == 3);
+    CHECK(watcher.said().empty());
+    CHECK(told(node, v5("a"), "31: 'r' [] 32; c0 00") == bytes("d0 00"));
+    CHECK(watcher.said() == bytes("30: 'r' 32"));
+    CHECK(drops(node, drop_reason::storage) == 3);
+    node.disk().fail_next_writes(0);
+    node.commit();
+    CHECK(first.said() == bytes("40: 0001"));
+    CHECK(told(node, v311("l"), "82: 0001 'r' 00") == bytes("90: 0001 00; 31: 'r' 30"));
+    CHECK(told(node, v5("a"), "32: 't' 0001 [] 31") == bytes("40: 0001"));
+}
