@@ -205,7 +205,8 @@ void session::pump(time_point now) {
 // False: the rest has to wait.
 bool session::send_outstanding(time_point now) {
     bool all_before = true;
-    for (auto p = std::max(unsent_, outstanding_.begin()); p < outstanding_.end(); ++p) {
+    // What drop_unsent() takes from the front takes the gaps behind it along.
+    for (auto p = std::max(unsent_, outstanding_.begin()); p < outstanding_.end(); p = std::max(p + 1, outstanding_.begin())) {
         auto* const o = outstanding_.at(p);
         if (o != nullptr && o->at == outstanding_entry::phase::committing) {
             all_before = false;

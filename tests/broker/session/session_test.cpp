@@ -347,3 +347,27 @@ TEST_CASE("handles begin anew past those in use, whatever is unanswered or comes
     CHECK(last == 70'002 - 65'535 + 2);
     CHECK(r.mine->outstanding() == 2);
 }
+
+TEST_CASE("a QoS 2 delivery that expires while its handle goes to the disk leaves what was sent behind it as it is") {
+    test_node node;
+    test_receiver r;
+    r.claim(node, "r");
+    r.subscribe(node, "t");
+    node.commit_automatically(false);
+    (void)node.shard().route().publish(make_message({.topic = "t",
+                                                     .payload = as_bytes("expires"),
+                                                     .level = qos::exactly_once,
+                                                     .received_at = node.now(),
+                                                     .expires_at = node.now() + seconds{1}}),
+                                       node.now());
+    for (const auto* const m : {"1", "2", "3"}) publish(node, "t", m);
+    CHECK(r.take() == words{"1", "2", "3"});
+    CHECK(r.settle(node, r.handles[0])); // two gaps right behind it
+    CHECK(r.settle(node, r.handles[1]));
+    node.advance(seconds{2});
+    node.commit();
+    CHECK(r.take().empty());
+    CHECK(r.settle(node, r.handles[2]));
+    publish(node, "t", "4");
+    CHECK(r.take() == words{"4"});
+}
