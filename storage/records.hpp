@@ -19,7 +19,7 @@ struct session_record {
     std::uint64_t expiry_s = 0;
     bool expires = true;
     std::int64_t disconnected_at_ms = 0; // epoch; 0 while connected
-    message_id sent_below{}; // offline: no entry with this id or a higher one was sent; the others may have been
+    message_id sent_below{}; // offline: QoS 1 entries with lower ids may have been sent, though no handle is stored
 };
 
 struct subscription_record {

@@ -1,5 +1,5 @@
-// restored_handles: after a restart, the handles of QoS 2 deliveries that had begun, until their entries are handed over
-// again under them [MQTT-4.4.0-1]. Nothing is allocated while there are none.
+// restored_handles: after a restart, the handles of deliveries that had begun (of QoS 1: when their client left), until their
+// entries are handed over again under them [MQTT-4.4.0-1]. Nothing is allocated while there are none.
 #pragma once
 
 #include "core/ids.hpp"

@@ -112,11 +112,12 @@ void session::hand_over(entry e, time_point now) {
     bool again = (o.value.redelivery_count != 0 && !o.value.elsewhere) || may_have_been_sent(o.value);
     if (const auto earlier = restored_.take(o.value.message->id()); earlier != 0) {
         o.handle = earlier; // it was sent with it before a restart [MQTT-4.4.0-1]
+        o.recorded = true;
         again = true;
     } else {
         o.handle = next_handle(); // [MQTT-4.3.2-1, MQTT-4.3.3-1]
         if (o.value.level == qos::exactly_once && durable() && o.value.from == nullptr) {
-            record_handle(o);
+            wait_for_handle(o);
             o.at = outstanding_entry::phase::committing;
         }
     }
@@ -143,6 +144,11 @@ void session::record_handle(outstanding_entry& o) {
     storage::encode_outbound_qos2({.handle = o.handle, .released = released, .level = o.value.level}, value);
     desk_->open().put(column::outbound_qos2, storage::outbound_qos2_key(id(), o.value.message->id()), value);
     desk_->require(o.value.message->persistent());
+    o.recorded = true;
+}
+
+void session::wait_for_handle(outstanding_entry& o) {
+    record_handle(o);
     o.durable_at = desk_->open_ticket();
     desk_->waiters().push_back({.at = o.durable_at, .who = slot_});
 }
@@ -277,7 +283,7 @@ std::optional<ticket> session::settle(std::uint16_t handle, settlement how, time
     if (done.at != outstanding_entry::phase::resend && !done.release_again) --in_flight_;
 
     ticket at;
-    if (done.value.level == qos::exactly_once && durable() && done.value.from == nullptr) {
+    if (done.recorded) {
         desk_->open().erase(column::outbound_qos2,
                             storage::outbound_qos2_key(id(), done.value.message ? done.value.message->id() : message_id{}));
         desk_->require(true);
@@ -330,7 +336,7 @@ std::optional<ticket> session::received(std::uint16_t handle, time_point) {
     // PUBLISH again to a receiver that has forgotten the handle.
     erase_stored(o->value);
     o->value.stored = false;
-    record_handle(*o);
+    wait_for_handle(*o);
     return o->durable_at;
 }
 
@@ -339,9 +345,11 @@ void session::drop(const entry& e, drop_reason why) {
     if (e.from != nullptr) return return_to_queue(e, queue_outcome::returned);
     backlog_.settled(e.message->id());
     erase_stored(e);
-    if (restored_.take(e.message->id()) != 0) {
-        desk_->open().erase(column::outbound_qos2, storage::outbound_qos2_key(id(), e.message->id()));
-    }
+    forget_handle(e.message->id());
+}
+
+void session::forget_handle(message_id of) {
+    if (restored_.take(of) != 0) desk_->open().erase(column::outbound_qos2, storage::outbound_qos2_key(id(), of));
 }
 
 void session::erase_stored(const entry& e) {
@@ -449,6 +457,14 @@ void session::put_away() {
     backlog_.spill_all();
 }
 
+// QoS 1 leaves without a write. Who is gone gets it again under its identifier, also from a server that was restarted
+// [MQTT-4.4.0-1].
+void session::record_unacknowledged() {
+    outstanding_.for_each([this](outstanding_entry& o) {
+        if (o.value.stored && !o.recorded) record_handle(o);
+    });
+}
+
 void session::set_expiry(seconds expiry, bool expires) {
     expiry_ = expiry;
     expires_ = expires;
@@ -468,7 +484,7 @@ void session::arrived(shard_desk& desk) {
     passing_on_ = false;
     // Tickets of the old shard mean nothing here: write the state they stood for again and wait for that.
     outstanding_.for_each([this](outstanding_entry& o) {
-        if (o.at == outstanding_entry::phase::committing || o.at == outstanding_entry::phase::released) record_handle(o);
+        if (o.at == outstanding_entry::phase::committing || o.at == outstanding_entry::phase::released) wait_for_handle(o);
     });
     for (auto& [packet, at] : inbound_) {
         if (at != ticket{}) remember(packet);
@@ -481,23 +497,15 @@ void session::restore_handle(message_id message, std::uint16_t handle, bool was_
     outstanding_entry o{.value = {.message = make_message({.id = message, .topic = "-", .level = qos::exactly_once}),
                                   .level = qos::exactly_once},
                         .handle = handle,
-                        .at = outstanding_entry::phase::released};
+                        .at = outstanding_entry::phase::released,
+                        .recorded = true};
     outstanding_.push_back(std::move(o));
 }
 
-// QoS 1 is sent without a word to the store. Of QoS 2 the handle on disk tells, of a queue's messages the queue.
+// Who was connected when the server died: QoS 1 is sent without a word to the store. Else the handle on disk tells, and of a
+// queue's messages the queue.
 bool session::may_have_been_sent(const entry& e) const {
     return e.level == qos::at_least_once && e.from == nullptr && e.message->id() < sent_before_restart_below_;
-}
-
-message_id session::sent_below() const {
-    auto below = sent_before_restart_below_;
-    outstanding_.for_each([&](const outstanding_entry& o) {
-        if (o.value.level == qos::at_least_once && o.value.message) {
-            below = std::max(below, message_id{o.value.message->id().value() + 1});
-        }
-    });
-    return below;
 }
 
 } // namespace broker

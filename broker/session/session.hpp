@@ -132,6 +132,7 @@ private:
         phase at = phase::sent;
         bool first_time = false;    // phase resend: it was never sent
         bool release_again = false; // phase released, not yet told on this connection
+        bool recorded = false;      // its handle is in the store
         ticket durable_at{};        // phases committing and released
     };
 
@@ -170,7 +171,7 @@ private:
     void read_to_pass_on(message_id from);
     void pass_on_rows(const storage::loaded_rows& rows);
     [[nodiscard]] bool has_begun(const entry& e) const; // QoS 2, before a restart
-    [[nodiscard]] std::vector<message_id> begun() const; // the QoS 2 deliveries that have begun
+    [[nodiscard]] std::vector<message_id> begun() const; // the deliveries that have begun: of QoS 2 all
 
     // Where a subscription's walk through the retained messages stands.
     struct retained_walk {
@@ -193,6 +194,8 @@ private:
     void erase_stored(const entry& e);
     void return_to_queue(const entry& e, queue_outcome how);
     void record_handle(outstanding_entry& o);
+    void wait_for_handle(outstanding_entry& o); // recorded; committed() is called when that is on disk
+    void forget_handle(message_id of);          // recorded before a restart: not needed any more
     [[nodiscard]] std::uint16_t next_handle();
     [[nodiscard]] bool send_outstanding(time_point now);
     void drop_unsent(outstanding_entry& o);
@@ -207,10 +210,10 @@ private:
     [[nodiscard]] bool is_joined(const queue_slot& q, std::uint32_t number) const;
     void detach();                                            // what came from queues goes back to them
     void put_away(); // detached: what is stored leaves memory
+    void record_unacknowledged(); // detached: handles of QoS 1
     void arrived(shard_desk& desk);                           // moved here: tickets are this shard's from now on
     void restore_handle(message_id id, std::uint16_t handle, bool was_released); // recovery
     [[nodiscard]] bool may_have_been_sent(const entry& e) const; // by the server before a restart
-    [[nodiscard]] message_id sent_below() const; // of QoS 1: no entry with this id or a higher one was sent
 
     slot* slot_;
     shard_desk* desk_;

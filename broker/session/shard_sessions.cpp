@@ -158,6 +158,7 @@ void shard_sessions::leave(session& s, bool publish_will, departure how, time_po
     const bool ends = s.expires_ && s.expiry_.count() == 0;
     if (how == departure::alone && !ends && !draining_ && s.pass_on_shares(takers::online)) pass_on_later(s);
     if (!ends) s.put_away();
+    if (!ends && how == departure::alone) s.record_unacknowledged();
     if (publish_will) {
         publish_will_of(s, how != departure::clean_start, now);
     } else {
@@ -258,7 +259,7 @@ void shard_sessions::record(const session& s, std::int64_t disconnected_at_ms) {
                              .expiry_s = static_cast<std::uint64_t>(s.expiry_.count()),
                              .expires = s.expires_,
                              .disconnected_at_ms = disconnected_at_ms,
-                             .sent_below = s.sent_below()},
+                             .sent_below = s.sent_before_restart_below_},
                             value);
     desk_.open().put(column::sessions, storage::session_key(s.id()), value);
     desk_.require(true);

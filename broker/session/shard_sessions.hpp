@@ -130,7 +130,7 @@ private:
     std::unordered_map<slot*, std::vector<entry>> arriving_;                // deliveries held for sessions on their way
     std::unordered_map<slot*, std::vector<session_request>> early_requests_; // for sessions on their way
     struct remains {
-        std::vector<message_id> begun{};   // QoS 2 deliveries, which nobody else may get
+        std::vector<message_id> begun{};   // deliveries; those of QoS 2 nobody else may get
         std::vector<message_id> arrived{}; // though their announcement may still be under way
     };
     // Sessions that ended while the store held what they got through shared groups.

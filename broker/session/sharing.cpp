@@ -62,14 +62,13 @@ bool session::pass_on_shares(takers who) {
             return false;
         }
         backlog_.settled(e.message->id());
-        if (e.level == qos::exactly_once) {
-            desk_->open().erase(column::outbound_qos2, storage::outbound_qos2_key(id(), e.message->id()));
-        }
+        if (o.recorded) desk_->open().erase(column::outbound_qos2, storage::outbound_qos2_key(id(), e.message->id()));
         return true;
     });
     backlog_.give_away([&](const entry& e) {
         if (!e.share || has_begun(e) || !pass_on(*desk_, e, id(), slot_, who)) return false;
         backlog_.settled(e.message->id());
+        forget_handle(e.message->id());
         return true;
     });
     return backlog_.spilled() != 0;
@@ -96,13 +95,15 @@ void session::pass_on_rows(const storage::loaded_rows& rows) {
     const change counted{*this};
     const auto known = in_hand();
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
-        const auto e = backlog::decode(rows.entries[i], rows.messages[i]);
+        auto e = backlog::decode(rows.entries[i], rows.messages[i]);
         if (!e) continue;
         const auto message = e->message->id();
         if (message >= pass_on_before_) break;
         if (!e->share || std::ranges::binary_search(known, message) || has_begun(*e)) continue;
+        if (restored_.contains(message)) ++e->redelivery_count; // this member had it, before a restart
         if (!pass_on(*desk_, *e, id(), slot_, takers::online)) continue;
         backlog_.settled(message);
+        forget_handle(message);
         backlog_.forget_spilled(e->message->footprint());
     }
     const auto next = backlog::goes_on_at(rows);
@@ -159,10 +160,12 @@ void shard_sessions::on_left_behind(const storage::loaded_rows& rows) {
     const auto it = left_behind_.find(rows.request.of);
     if (it == left_behind_.end()) return;
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
-        const auto e = backlog::decode(rows.entries[i], rows.messages[i]);
-        if (!e) continue;
-        const bool begun = std::ranges::find(it->second.begun, e->message->id()) != it->second.begun.end(); // [MQTT-4.8.2-5]
-        if (e->share && !begun) (void)pass_on(desk_, *e, rows.request.of, nullptr, takers::any);
+        auto e = backlog::decode(rows.entries[i], rows.messages[i]);
+        if (!e || !e->share) continue;
+        const bool begun = std::ranges::find(it->second.begun, e->message->id()) != it->second.begun.end();
+        if (begun && e->level == qos::exactly_once) continue; // [MQTT-4.8.2-5]
+        if (begun) ++e->redelivery_count;
+        (void)pass_on(desk_, *e, rows.request.of, nullptr, takers::any);
     }
     if (rows.more) {
         if (const auto next = backlog::goes_on_at(rows)) return read_left_behind(rows.request.of, *next);

@@ -204,8 +204,8 @@ TEST_CASE("MQTT-4.3.3-7: what was sent does not expire any more; it is sent agai
     }
     node.crash_and_recover();
     client s{node, v5("s", "11 00000064", "00")};
-    CHECK(s.after_connack() == bytes("3c: 't' 0001 [02 00000000] 31"));
-    CHECK(s.exchange("50: 0001; 70: 0001") == bytes("62: 0001"));
+    CHECK(s.after_connack() == bytes("3c: 't' 0001 [02 00000000] 31; 3a: 't' 0002 [02 00000000] 32"));
+    CHECK(s.exchange("50: 0001; 70: 0001; 40: 0002") == bytes("62: 0001"));
     CHECK(node.disk().rows(storage::column::outbound_qos2) == 0);
 }
 

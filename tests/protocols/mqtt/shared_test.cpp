@@ -89,6 +89,24 @@ TEST_CASE("MQTT-4.8.2-4, MQTT-4.8.2-5: a QoS 2 message that was sent to a member
     }
 }
 
+TEST_CASE("§4.8.2: a QoS 1 message its member did not acknowledge goes to another when the session ends, after a restart too") {
+    for (const bool restart : {false, true}) {
+        test_node node;
+        {
+            member one{node, v5("one", kept, "00")};
+            client{node, v311("p")}.exchange("32: 't' 0001 68");
+            CHECK(one.said() == bytes("32: 't' 0001 [] 68"));
+        }
+        CHECK(node.disk().rows(storage::column::outbound_qos2) == 1);
+        if (restart) node.crash_and_recover();
+        member other{node, "10: 'MQTT' 05 02 0000 [] 'other'"};
+        node.advance(seconds{101});
+        CHECK(other.said() == bytes("32: 't' 0001 [26 'x-redelivery' '1'] 68"));
+        CHECK(node.disk().rows(storage::column::outbound_qos2) == 0);
+        CHECK(node.disk().rows(storage::column::entries) == 0);
+    }
+}
+
 TEST_CASE("MQTT-4.8.2-6: a member's error ends the message; no other member gets it") {
     test_node node;
     member one{node, v5("one")};
