@@ -89,8 +89,8 @@ private:
 } // namespace
 
 admin_node::admin_node(node_facts facts, std::vector<shard*> shards, commons& shared, const storage::committer& store,
-                       const process_clock& clock)
-    : facts_{std::move(facts)}, shards_{std::move(shards)}, shared_{shared}, store_{store}, clock_{clock},
+                       const alarms& raised, const process_clock& clock)
+    : facts_{std::move(facts)}, shards_{std::move(shards)}, shared_{shared}, store_{store}, alarms_{raised}, clock_{clock},
       started_at_{clock.now()} {}
 
 template <class Answer>
@@ -152,7 +152,8 @@ result<admin::status, admin_error> admin_node::get_status() {
     s.retained_messages = shared_.kept.count();
     s.retained_bytes = shared_.kept.bytes();
     s.queues = shared_.queues.size();
-    s.store_failed = store_.failed();
+    s.store_failed = store_.trouble().any();
+    s.alarms = alarms_.all();
     s.store_pending_bytes = store_.pending_bytes();
     const auto metrics = store_.metrics();
     const auto convert = [](const storage::histogram& h) {
@@ -287,7 +288,8 @@ result<bool, admin_error> admin_node::publish(const message_fields& fields) {
     switch (static_cast<refusal>(refused->load())) {
     case refusal::none: return matched;
     case refusal::storage_failed:
-        return fail(admin_error{admin_error::kind::refused, "the store does not accept writes; see the log"});
+    case refusal::disk_full:
+        return fail(admin_error{admin_error::kind::refused, "the store does not accept writes: " + store_.trouble().what});
     case refusal::not_waiting:
     case refusal::not_permitted:
     case refusal::quota_exceeded:

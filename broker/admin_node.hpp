@@ -25,7 +25,7 @@ struct node_facts { // what does not change while the server runs
 class admin_node final : public admin::node {
 public:
     admin_node(node_facts facts, std::vector<shard*> shards, commons& shared, const storage::committer& store,
-               const process_clock& clock);
+               const alarms& raised, const process_clock& clock);
 
     void set_ready(bool ready) { ready_.store(ready); }
 
@@ -54,6 +54,7 @@ private:
     std::vector<shard*> shards_;
     commons& shared_;
     const storage::committer& store_;
+    const alarms& alarms_;
     const process_clock& clock_;
     time_point started_at_;
     std::atomic<bool> ready_{false};

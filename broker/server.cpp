@@ -64,7 +64,9 @@ void server::open_store() {
     for (std::size_t i = 0; i != count; ++i) {
         told.emplace_back([this, i](storage::completion&& c) { shards_[i]->inbox().post(mail{std::move(c)}); });
     }
-    committer_ = std::make_unique<storage::committer>(*rows_, options_.durability, std::move(told));
+    committer_ = std::make_unique<storage::committer>(*rows_, options_.durability, std::move(told),
+                                                      options_.bounds.disk_free_min);
+    committer_->on_unreadable([this](const storage::storage_error& e) { damaged(e.what); });
     shards_.resize(count);
 }
 
@@ -91,15 +93,9 @@ void server::recover() {
     const auto ms = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - start).count();
     spdlog::info("recovered {} sessions, {} queues, {} retained messages in {} ms", found->sessions.size(),
                  found->queues.size(), found->retained.size(), ms);
-    commit_thread_ = std::make_unique<storage::commit_thread>(*committer_, [](const std::string& failure) {
-        if (failure.empty()) {
-            spdlog::warn("store: writing works again; durable messages are accepted");
-        } else {
-            spdlog::error("store: {}; nothing is acknowledged and durable messages are refused until writing works again",
-                          failure);
-        }
-    });
-    sweeper_ = std::jthread{[this, before = message_id{found->next_id}] {
+    commit_thread_ = std::make_unique<storage::commit_thread>(
+        *committer_, [this](const storage::store_trouble& t) { on_store_trouble(t); });
+    sweeper_ = std::jthread{[this, before = message_id{found->next_id}](const std::stop_token& ending) {
         const auto submit = [this](storage::batch&& erasures) {
             auto shared = std::make_shared<storage::batch>(std::move(erasures));
             auto* const first = shards_.front().get();
@@ -113,9 +109,26 @@ void server::recover() {
         };
         const auto owners = storage::sweep_ownerless_rows(*rows_, session_id{before.value()}, submit);
         if (owners && *owners != 0) spdlog::info("store: what was left of {} ended sessions erased", *owners);
-        const auto erased = storage::sweep_orphan_messages(*rows_, before, submit);
+        const auto erased = storage::sweep_orphan_messages(*rows_, before, submit, [&] { return ending.stop_requested(); });
         if (erased && *erased != 0) spdlog::info("store: {} messages without receivers erased", *erased);
     }};
+}
+
+void server::damaged(const std::string& what) {
+    const auto text = fmt::format("{}; what is behind it is not served; stop brokerd and run `brokerctl store repair {}`, or "
+                                  "restore a backup", what, options_.data_dir);
+    alarms_.raise("store_damaged", text, clock_.now());
+    spdlog::error("store: {}", text);
+}
+
+void server::on_store_trouble(const storage::store_trouble& t) {
+    if (!t.full) alarms_.clear("disk_full");
+    if (!t.failed || t.full) alarms_.clear("store_failed");
+    if (!t.any()) return spdlog::warn("store: durable messages are accepted again");
+    const auto text = fmt::format("{}; durable messages are refused{}", t.what,
+                                  t.failed ? ", nothing is acknowledged until writing works again" : "");
+    alarms_.raise(t.full ? "disk_full" : "store_failed", text, clock_.now());
+    spdlog::error("store: {}", text);
 }
 
 void server::listen() {
@@ -136,7 +149,7 @@ void server::listen() {
                                                     .data_dir = options_.data_dir,
                                                     .durability = std::string{word(options_.durability)},
                                                     .listeners = addresses_},
-                                         all, *commons_, *committer_, clock_);
+                                         all, *commons_, *committer_, alarms_, clock_);
     admin_ = std::make_unique<admin_listener>(*node_, options_.admin_socket, options_.admin_http);
     if (options_.sys_interval.count() != 0) sys_ = std::make_unique<sys_publisher>(all, clock_, options_.sys_interval);
     for (const auto& s : shards_) s->start(all);
@@ -149,6 +162,7 @@ void server::listen() {
 
 void server::stop() {
     if (std::exchange(stopped_, true)) return;
+    sweeper_.request_stop();
     if (sweeper_.joinable()) sweeper_.join();
     admin_.reset();
     if (node_) {

@@ -4,6 +4,7 @@
 
 #include "admin_node.hpp"
 #include "config/options.hpp"
+#include "core/alarms.hpp"
 #include "net/admin_listener.hpp"
 #include "net/connection.hpp"
 #include "net/listener.hpp"
@@ -30,9 +31,12 @@ private:
     void open_store();
     void recover();
     void listen();
+    void damaged(const std::string& what);
+    void on_store_trouble(const storage::store_trouble& t);
 
     const config::options options_;
     process_clock clock_;
+    alarms alarms_;
     std::unique_ptr<storage::backend> rows_;
     storage::rocks_backend* disk_ = nullptr; // rows_, when they are on disk
     std::unique_ptr<storage::committer> committer_;

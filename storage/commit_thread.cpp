@@ -8,8 +8,8 @@ constexpr std::chrono::milliseconds retry_every{500};
 
 } // namespace
 
-commit_thread::commit_thread(committer& work, std::function<void(const std::string&)> on_failure)
-    : work_{work}, on_failure_{std::move(on_failure)} {
+commit_thread::commit_thread(committer& work, std::function<void(const store_trouble&)> on_trouble)
+    : work_{work}, on_trouble_{std::move(on_trouble)} {
     work_.on_work([this] {
         const std::lock_guard lock{mutex_};
         has_work_ = true;
@@ -30,20 +30,23 @@ void commit_thread::stop() {
 }
 
 void commit_thread::run() {
-    bool said = false;
+    store_trouble said;
     for (;;) {
         while (work_.run_once()) {}
-        if (work_.failed() != said) {
-            said = work_.failed();
-            on_failure_(said ? work_.failure() : "");
+        const auto now = work_.trouble();
+        if (now.failed != said.failed || now.full != said.full) {
+            said = now;
+            on_trouble_(said);
         }
         std::unique_lock lock{mutex_};
         if (stopping_) {
             if (work_.failed() || work_.idle()) return;
             continue;
         }
-        if (work_.failed()) {
+        if (said.failed) {
             changed_.wait_for(lock, retry_every, [this] { return stopping_; });
+        } else if (said.full) {
+            changed_.wait_for(lock, retry_every, [this] { return has_work_ || stopping_; });
         } else {
             changed_.wait(lock, [this] { return has_work_ || stopping_; });
         }

@@ -10,8 +10,8 @@ namespace broker::storage {
 
 class commit_thread {
 public:
-    // `on_failure(text)` is called once per failure, `on_failure("")` when writing works again.
-    commit_thread(committer& work, std::function<void(const std::string&)> on_failure);
+    // `on_trouble` hears of every change of what is wrong, and when nothing is.
+    commit_thread(committer& work, std::function<void(const store_trouble&)> on_trouble);
     ~commit_thread();
     commit_thread(const commit_thread&) = delete;
     commit_thread& operator=(const commit_thread&) = delete;
@@ -23,7 +23,7 @@ private:
     void run();
 
     committer& work_;
-    std::function<void(const std::string&)> on_failure_;
+    std::function<void(const store_trouble&)> on_trouble_;
     std::mutex mutex_;
     std::condition_variable changed_;
     bool has_work_ = false;

@@ -3,6 +3,8 @@
 #include "storage/keys.hpp"
 #include "storage/records.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -31,8 +33,9 @@ void histogram::observe(double value) {
     sum += value;
 }
 
-committer::committer(backend& rows, durability level, std::vector<callback> told)
-    : rows_{rows}, level_{level}, told_{std::move(told)}, submitted_(told_.size()), durable_(told_.size()) {
+committer::committer(backend& rows, durability level, std::vector<callback> told, std::uint64_t room_wanted)
+    : rows_{rows}, level_{level}, told_{std::move(told)}, submitted_(told_.size()), durable_(told_.size()),
+      room_wanted_{room_wanted} {
     const std::vector<double> seconds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
                                       0.025,  0.05,    0.1,    0.25,  0.5,    1,     2.5};
     metrics_.commit_seconds = make_histogram(seconds);
@@ -63,6 +66,7 @@ bool committer::idle() const {
 }
 
 bool committer::run_once() {
+    if (room_wanted_ != 0 && !failed()) look_at_room();
     if (group_.empty()) {
         const std::lock_guard lock{mutex_};
         std::size_t bytes = 0;
@@ -86,17 +90,23 @@ bool committer::run_once() {
         if (!s.operations.empty()) batches.push_back(&s.operations);
     }
     const bool sync = std::min(asked, level_) == durability::sync;
-    if (!batches.empty()) {
+    if (!batches.empty() || failed()) { // what only reads waits for the store as well
         if (failed()) rows_.recover();
         if (auto written = rows_.write(batches, sync); !written) {
-            {
-                const std::lock_guard lock{metrics_mutex_};
-                failure_ = written.error().what;
+            const bool first = !failed_.exchange(true);
+            const auto& e = written.error();
+            // The first words are the reason; later ones say that it is still so.
+            if (first) {
+                set_trouble({.failed = true, .full = e.why == storage_error::kind::no_space, .what = e.what});
+                tell_trouble();
             }
-            if (!failed_.exchange(true)) tell_failure(true);
             return false;
         }
-        if (failed_.exchange(false)) tell_failure(false);
+        if (failed_.exchange(false)) {
+            low_ = false;
+            set_trouble({});
+            tell_trouble();
+        }
     }
     const auto wrote_in = seconds_since(start);
 
@@ -119,13 +129,38 @@ bool committer::run_once() {
     for (std::size_t i = 0; i != told_.size(); ++i) {
         if (!touched[i]) continue;
         news[i].upto = durable_[i];
+        news[i].failed = low_;
+        news[i].full = low_;
         told_[i](std::move(news[i]));
     }
     return true;
 }
 
-void committer::tell_failure(bool now_failed) {
-    for (std::size_t i = 0; i != told_.size(); ++i) told_[i]({.upto = durable_[i], .failed = now_failed});
+// A tenth of a small file system is enough; a little more than wanted ends the trouble, so that it does not flicker.
+void committer::look_at_room() {
+    const auto room = rows_.room_left();
+    if (!room) return;
+    const auto wanted = std::min(room_wanted_, room->total / 10);
+    const bool low = room->free < (low_ ? wanted + wanted / 4 : wanted);
+    if (low == low_) return;
+    low_ = low;
+    set_trouble(low ? store_trouble{.full = true,
+                                    .what = fmt::format("where the data directory is {} of {} MiB are free, {} must stay so (limits.disk_free)",
+                                                        room->free >> 20, room->total >> 20, wanted >> 20)}
+                    : store_trouble{});
+    tell_trouble();
+}
+
+void committer::set_trouble(const store_trouble& now) {
+    const std::lock_guard lock{metrics_mutex_};
+    trouble_ = now;
+}
+
+void committer::tell_trouble() {
+    const auto now = trouble();
+    for (std::size_t i = 0; i != told_.size(); ++i) {
+        told_[i]({.upto = durable_[i], .failed = now.any(), .full = now.full});
+    }
 }
 
 loaded_rows committer::load(const load_request& request) const {
@@ -141,7 +176,10 @@ loaded_rows committer::load(const load_request& request) const {
         return true;
     };
     const auto done = rows_.scan(column::entries, session_prefix(request.of), entry_key(request.of, request.from), visit);
-    if (!done) found.more = true; // what could not be read now is tried again later
+    if (!done) {
+        found.more = true; // what cannot be read now is tried again later
+        if (unreadable_) unreadable_(done.error());
+    }
     for (const auto& [key, value] : found.entries) {
         std::optional<std::string> shared;
         const auto record = decode_entry(value);
@@ -155,9 +193,9 @@ loaded_rows committer::load(const load_request& request) const {
     return found;
 }
 
-std::string committer::failure() const {
+store_trouble committer::trouble() const {
     const std::lock_guard lock{metrics_mutex_};
-    return failure_;
+    return trouble_;
 }
 
 commit_metrics committer::metrics() const {

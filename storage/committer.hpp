@@ -3,6 +3,8 @@
 //
 // After a failed write nothing is acknowledged: the group stays at the head and is tried again as it is (puts and
 // erasures repeat harmlessly), and the shards are told that the store has failed until it succeeds.
+//
+// Before the disk is full, durable publications are refused, while acknowledgements, which make room, go on.
 #pragma once
 
 #include "storage/store.hpp"
@@ -22,6 +24,14 @@ struct histogram {
     void observe(double value);
 };
 
+// Why durable publications are refused.
+struct store_trouble {
+    bool failed = false; // nothing is acknowledged either
+    bool full = false;   // for want of room
+    std::string what{};
+    [[nodiscard]] bool any() const { return failed || full; }
+};
+
 struct commit_metrics {
     histogram commit_seconds{};  // a group: write, sync, loads
     histogram fsync_seconds{};   // synced writes
@@ -32,8 +42,8 @@ class committer final : public store {
 public:
     using callback = std::function<void(completion&&)>;
 
-    // `told[i]` hears of shard i's tickets, on the thread that runs run_once().
-    committer(backend& rows, durability level, std::vector<callback> told);
+    // `told[i]` hears of shard i's tickets, on the thread that runs run_once(). `room_wanted`: bytes that stay free.
+    committer(backend& rows, durability level, std::vector<callback> told, std::uint64_t room_wanted = 0);
 
     ticket submit(shard_index from, batch&& operations, std::vector<load_request>&& loads) override;
     [[nodiscard]] std::size_t pending_bytes() const override { return pending_bytes_.load(std::memory_order_relaxed); }
@@ -42,12 +52,14 @@ public:
     // Writes one group. False: there was nothing to do, or it failed (failed() tells).
     bool run_once();
     [[nodiscard]] bool failed() const { return failed_.load(std::memory_order_relaxed); }
-    [[nodiscard]] std::string failure() const; // the words of the last failure
+    [[nodiscard]] store_trouble trouble() const;
     [[nodiscard]] bool idle() const;
     [[nodiscard]] commit_metrics metrics() const;
 
     // Called by submit() when there was nothing before: wakes the thread.
     void on_work(std::function<void()> wake) { wake_ = std::move(wake); }
+    // Hears of rows that cannot be read, on the thread that runs run_once().
+    void on_unreadable(std::function<void(const storage_error&)> told) { unreadable_ = std::move(told); }
 
 private:
     struct submission {
@@ -58,7 +70,9 @@ private:
     };
 
     [[nodiscard]] loaded_rows load(const load_request& request) const;
-    void tell_failure(bool now_failed);
+    void look_at_room();
+    void set_trouble(const store_trouble& now);
+    void tell_trouble();
 
     backend& rows_;
     durability level_;
@@ -69,11 +83,14 @@ private:
     std::deque<submission> group_; // taken; stays until it is written
     std::vector<ticket> durable_;
     std::atomic<std::size_t> pending_bytes_{0};
+    std::uint64_t room_wanted_;
     std::atomic<bool> failed_{false};
-    mutable std::mutex metrics_mutex_;
+    bool low_ = false; // on room
+    mutable std::mutex metrics_mutex_; // metrics_, trouble_
     commit_metrics metrics_;
-    std::string failure_;
+    store_trouble trouble_;
     std::function<void()> wake_;
+    std::function<void(const storage_error&)> unreadable_;
 };
 
 } // namespace broker::storage

@@ -8,7 +8,7 @@ result<void, storage_error> memory_backend::write(std::span<const batch* const> 
     const std::unique_lock lock{mutex_};
     if (failures_ != 0) {
         --failures_;
-        return fail(storage_error{"write refused by the test"});
+        return fail(storage_error{"write refused by the test", why_});
     }
     for (const auto* const b : group) {
         b->for_each([this](const batch::operation& o) {

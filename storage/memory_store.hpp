@@ -17,7 +17,13 @@ public:
     [[nodiscard]] result<void, storage_error> scan(column c, std::string_view prefix, std::string_view from,
                                                    const row_visitor& visit) const override;
 
-    void fail_next_writes(std::size_t n) { failures_ = n; }
+    [[nodiscard]] std::optional<room> room_left() const override { return room_; }
+
+    void fail_next_writes(std::size_t n, storage_error::kind why = storage_error::kind::other) {
+        failures_ = n;
+        why_ = why;
+    }
+    void set_room(std::optional<room> left) { room_ = left; } // tests: of the disk it stands for
     [[nodiscard]] std::size_t rows(column c) const;
     void corrupt(column c, std::string_view key, std::string value); // tests: what a damaged disk holds
 
@@ -26,6 +32,8 @@ private:
     mutable std::shared_mutex mutex_;
     std::array<rows_of_column, columns> rows_;
     std::size_t failures_ = 0;
+    storage_error::kind why_ = storage_error::kind::other;
+    std::optional<room> room_{};
 };
 
 } // namespace broker::storage

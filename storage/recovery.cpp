@@ -167,7 +167,8 @@ result<recovered, storage_error> recover(const backend& rows) {
 }
 
 result<std::size_t, storage_error> sweep_orphan_messages(const backend& rows, message_id before,
-                                                         const std::function<void(batch&&)>& submit) {
+                                                         const std::function<void(batch&&)>& submit,
+                                                         const std::function<bool()>& stop) {
     // A million ids are 8 MB of memory; more records than that take several passes.
     constexpr std::size_t pass_max = 1'000'000;
     std::size_t erased = 0;
@@ -177,7 +178,7 @@ result<std::size_t, storage_error> sweep_orphan_messages(const backend& rows, me
         std::vector<std::uint64_t> stored;
         auto done = rows.scan(column::messages, "", from, [&](std::string_view key, std::string_view) {
             const auto id = decode_session_key(key); // the same form: eight bytes
-            if (!id || id->value() >= before.value()) return false;
+            if (stop() || !id || id->value() >= before.value()) return false;
             if (stored.size() == pass_max) {
                 from = key;
                 more = true;
@@ -187,10 +188,11 @@ result<std::size_t, storage_error> sweep_orphan_messages(const backend& rows, me
             return true;
         });
         if (!done) return fail(done.error());
-        if (stored.empty()) break;
+        if (stored.empty() || stop()) break;
         std::vector<bool> used(stored.size());
         done = rows.scan(column::entries, "", "", [&](std::string_view key, std::string_view) {
             const auto parts = decode_entry_key(key);
+            if (stop()) return false;
             if (!parts) return true;
             const auto at = std::ranges::lower_bound(stored, parts->message.value());
             if (at != stored.end() && *at == parts->message.value()) {
@@ -199,6 +201,7 @@ result<std::size_t, storage_error> sweep_orphan_messages(const backend& rows, me
             return true;
         });
         if (!done) return fail(done.error());
+        if (stop()) break; // not every entry was looked at
         batch erasures;
         for (std::size_t i = 0; i != stored.size(); ++i) {
             if (used[i]) continue;

@@ -52,9 +52,11 @@ struct recovered {
 [[nodiscard]] result<recovered, storage_error> recover(const backend& rows);
 
 // Erases the records of `messages` with ids below `before` that no entry refers to: their last receiver answered after
-// a restart, when nobody counted any more. Reads beside the running store; `submit` takes the erasures.
+// a restart, when nobody counted any more. Reads beside the running store; `submit` takes the erasures. Ends early when
+// `stop` says so.
 [[nodiscard]] result<std::size_t, storage_error> sweep_orphan_messages(const backend& rows, message_id before,
-                                                                       const std::function<void(batch&&)>& submit);
+                                                                       const std::function<void(batch&&)>& submit,
+                                                                       const std::function<bool()>& stop);
 
 // Erases what is kept for sessions and queues with ids below `before` that are not there any more: an entry was written by
 // one shard while another ended its session, and the server died before the two met. Wills are not: they are published. One look

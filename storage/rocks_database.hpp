@@ -29,6 +29,11 @@ inline constexpr std::string_view format_version = "1";
 // A data file: its blocks match their checksums and its rows can be read; the error names the file.
 [[nodiscard]] result<void, storage_error> verify_file(const rocksdb::Options& with, const std::string& path);
 
+// The file system `dir` is on.
+[[nodiscard]] std::optional<backend::room> room_of(const std::filesystem::path& dir);
+// What memtables may hold, all column families together; opening again after a failure needs as much room.
+[[nodiscard]] std::size_t memtables_bytes(const rocks_options& with, const std::optional<backend::room>& on);
+
 struct rocks_backend::database {
     std::filesystem::path dir;
     rocks_options with;
@@ -50,6 +55,7 @@ struct rocks_backend::database {
     void start_sealing();
 
     std::atomic<std::uint64_t> writes{0};
+    std::atomic<bool> failed{false}; // the last write
 
 private:
     void seal_now_and_then();

@@ -72,22 +72,42 @@ public:
     }
     [[nodiscard]] static std::size_t block_end(std::size_t at) { return at / block_size * block_size + block_size; }
 
-    // Does an intact record that begins a group follow the bad one at `bad`? Its length may be what is bad, so the rest of
-    // its block is searched byte by byte; later blocks begin with a record.
-    [[nodiscard]] bool group_follows(std::size_t bad) const {
+    // The next intact record behind the bad one at `bad` that begins a group; the size of the log: none. The bad one's length
+    // may be what is bad, so the rest of its block is searched byte by byte; later blocks begin with a record.
+    [[nodiscard]] std::size_t next_group(std::size_t bad) const {
         const auto end = std::min(block_end(bad), bytes_.size());
         for (auto at = bad + 1; at < end; ++at) {
-            if (const auto f = read(at); f && begins_group(*f)) return true;
+            if (const auto f = read(at); f && begins_group(*f)) return at;
         }
         for (auto at = block_end(bad); at < bytes_.size(); at = block_end(at)) {
             for (auto in = at; in < std::min(block_end(at), bytes_.size());) {
                 const auto f = read(in);
                 if (!f) break;
-                if (begins_group(*f)) return true;
+                if (begins_group(*f)) return in;
                 in = next(in + f->size);
             }
         }
-        return false;
+        return bytes_.size();
+    }
+
+    // Number and count at the beginning of a group's payload, which may be spread over fragments.
+    struct numbers {
+        std::uint64_t first = 0;
+        std::uint64_t count = 0;
+    };
+    [[nodiscard]] std::optional<numbers> numbers_at(std::size_t at) const {
+        std::string head;
+        while (at < bytes_.size()) {
+            const auto f = read(at);
+            if (!f) return std::nullopt;
+            head.append(bytes_.substr(at + header_size, std::min<std::size_t>(f->size - header_size, 12)));
+            if (head.size() >= 12) {
+                return numbers{.first = little_32(head.data()) | std::uint64_t{little_32(head.data() + 4)} << 32,
+                               .count = little_32(head.data() + 8)};
+            }
+            at = next(at + f->size);
+        }
+        return std::nullopt;
     }
 
     // A sector, or what [from, to) has of one, is all zeros: it never reached the disk.
@@ -129,12 +149,12 @@ std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {
     return ~crc;
 }
 
-log_finding check_log(std::string_view bytes, std::uint64_t synced, bool every_group_synced) {
+log_finding check_log(std::string_view bytes, const log_facts& known) {
     using verdict = log_finding::verdict;
-    if (bytes.size() < synced) {
+    if (bytes.size() < known.synced) {
         return {.what = verdict::damaged,
                 .at = bytes.size(),
-                .why = fmt::format("it is cut off: {} bytes, {} were on disk", bytes.size(), synced)};
+                .why = fmt::format("it is cut off: {} bytes, {} were on disk", bytes.size(), known.synced)};
     }
     const reader log{bytes};
     log_finding found;
@@ -153,31 +173,37 @@ log_finding check_log(std::string_view bytes, std::uint64_t synced, bool every_g
         if (!f) break;
         if (f->what >= recycled_from && f->what <= recycled_to) return found; // its end is the old content: not ours to judge
         const bool begins = f->what == full || f->what == first || f->what == compression;
-        if (begins == within) {
-            return bad(verdict::damaged, fmt::format("a record is out of place at offset {}", at));
-        }
+        if (begins == within) break; // out of place: its other parts are missing
         at = log.next(at + f->size);
         within = f->what == first || f->what == middle;
-        if (!within) {
-            ++found.records;
-            group = at;
+        if (within) continue;
+        if (known.numbered) {
+            const auto n = log.numbers_at(group);
+            if (n && found.first == 0) found.first = n->first;
+            if (n) found.next = n->first + n->count;
         }
+        ++found.records;
+        group = at;
     }
     if (at >= bytes.size()) {
         if (!within) return found;
-        if (group < synced) return bad(verdict::damaged, fmt::format("the record at offset {} has no end", group));
+        if (group < known.synced) return bad(verdict::damaged, fmt::format("the record at offset {} has no end", group));
         return bad(verdict::torn, "the file ends within a record");
     }
     const auto damage = [&](std::string_view why) {
         return bad(verdict::damaged, fmt::format("the record at offset {} {}", at, why));
     };
-    if (at < synced) return damage("fails its checksum, and it was on disk");
+    if (at < known.synced) return damage("fails its checksum, and it was on disk");
     const auto behind = std::min<std::size_t>(reader::block_end(at), bytes.size());
     const bool short_header = bytes.size() - at < header_size;
     const bool runs_over = !short_header && at + header_size + log.length(at) > bytes.size();
     const bool missing = log.sector_missing(at, behind);
-    if (log.group_follows(at) && (every_group_synced || !missing)) {
-        return damage("fails its checksum, and later ones are intact");
+    // An intact record that is out of place is itself the next group.
+    const auto later = log.read(at) ? at : log.next_group(at);
+    if (later != bytes.size()) {
+        const auto n = known.numbered ? log.numbers_at(later) : std::nullopt;
+        if (n && found.next != 0 && n->first == found.next) return bad(verdict::torn, "a write failed");
+        if (known.every_group_synced || !missing) return damage("fails its checksum, and later ones are intact");
     }
     if (log.only_length_is_wrong(at)) return damage("has a wrong length");
     if (short_header || runs_over) return bad(verdict::torn, "the file ends within a record");

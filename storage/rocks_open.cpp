@@ -34,6 +34,7 @@ struct rocks_opening {
     std::vector<std::string> wals{}; // in order
     std::vector<std::string> manifests{};
     bool has_current = false;
+    std::string current{}; // its text
     std::vector<std::string> data_files{}; // *.sst
     std::vector<std::string> notes{};
 
@@ -100,30 +101,31 @@ struct rocks_opening {
 
     result<void, storage_error> check_current_and_manifest() {
         if (!has_current) return damaged("CURRENT", "it is missing, and there are other files of a store");
-        auto current = read("CURRENT");
-        if (!current) return fail(current.error());
-        if (!current->ends_with('\n') || !has_form(current->substr(0, current->size() - 1), "MANIFEST-", "")) {
+        auto named = read("CURRENT");
+        if (!named) return fail(named.error());
+        current = *named;
+        if (!named->ends_with('\n') || !has_form(named->substr(0, named->size() - 1), "MANIFEST-", "")) {
             return damaged("CURRENT", "it does not name a MANIFEST");
         }
-        current->pop_back();
+        named->pop_back();
         std::uint64_t synced = 0;
         if (sealed) {
             // A newer MANIFEST has a higher number; names have leading zeros.
-            if (*current < sealed->manifest.first && current->size() <= sealed->manifest.first.size()) {
-                return damaged("CURRENT", fmt::format("it names {}, older than {}", *current, sealed->manifest.first));
+            if (*named < sealed->manifest.first && named->size() <= sealed->manifest.first.size()) {
+                return damaged("CURRENT", fmt::format("it names {}, older than {}", *named, sealed->manifest.first));
             }
-            if (*current == sealed->manifest.first) synced = sealed->manifest.second;
+            if (*named == sealed->manifest.first) synced = sealed->manifest.second;
         }
-        if (!std::ranges::binary_search(manifests, *current)) {
-            return damaged(*current, "it is missing, and CURRENT names it");
+        if (!std::ranges::binary_search(manifests, *named)) {
+            return damaged(*named, "it is missing, and CURRENT names it");
         }
-        const auto bytes = read(*current);
+        const auto bytes = read(*named);
         if (!bytes) return fail(bytes.error());
-        if (bytes->empty()) return damaged(*current, "it is empty");
-        const auto found = check_log(*bytes, synced, true);
-        if (found.what == log_finding::verdict::damaged) return damaged(*current, found.why);
+        if (bytes->empty()) return damaged(*named, "it is empty");
+        const auto found = check_log(*bytes, {.synced = synced});
+        if (found.what == log_finding::verdict::damaged) return damaged(*named, found.why);
         // What SEAL names may be gone, but not without the MANIFEST telling.
-        if (sealed && *current == sealed->manifest.first && bytes->size() == synced) {
+        if (sealed && *named == sealed->manifest.first && bytes->size() == synced) {
             for (const auto& [name, size] : sealed->wals) {
                 if (size != 0 && !std::ranges::binary_search(wals, name)) return damaged(name, "it is missing");
             }
@@ -132,20 +134,25 @@ struct rocks_opening {
     }
 
     result<void, storage_error> check_wals() {
-        // Only the last one with anything in it can have a torn tail: the next is begun behind a complete record.
-        std::string last_torn;
+        // A group that was not completely written is followed by nothing, or by one that takes its number: in the next log.
+        std::string torn;
+        std::uint64_t expected = 0;
         for (const auto& wal : wals) {
             const auto bytes = read(wal);
             if (!bytes) return fail(bytes.error());
             if (bytes->empty() && !sealed_size(wal)) continue;
             const bool synced = sealed ? sealed->every_group_synced : with.every_group_synced;
-            if (!last_torn.empty() && synced) return damaged(last_torn, "it ends within a record, and later logs exist");
-            const auto found = check_log(*bytes, sealed_size(wal), synced);
+            const auto found =
+                check_log(*bytes, {.synced = sealed_size(wal), .every_group_synced = synced, .numbered = true});
+            if (!torn.empty() && synced && found.first != 0 && expected != 0 && found.first != expected) {
+                return damaged(torn, "it ends within a record, and a later log goes on behind it");
+            }
             if (found.what == log_finding::verdict::damaged) return damaged(wal, found.why);
             if (found.what != log_finding::verdict::torn) continue;
-            last_torn = wal;
-            notes.push_back(fmt::format("{}: the last {} bytes are a group that was being written when brokerd ended; it was "
-                                        "{} and is left out ({})",
+            torn = wal;
+            expected = found.next;
+            notes.push_back(fmt::format("{}: the last {} bytes are a group that was not completely written; it was {} and "
+                                        "is left out ({})",
                                         (dir / wal).string(), found.behind,
                                         synced ? "not acknowledged" : "not synced yet (durability async)", found.why));
         }
@@ -219,8 +226,22 @@ struct rocks_opening {
         return {};
     }
 
+    // An attempt that failed, for want of room for instance, leaves the data files and the MANIFEST it had begun; every other
+    // attempt would leave more. Nothing refers to them while CURRENT is what it was.
+    void tidy_after_failure() const {
+        std::vector<std::string> files;
+        const auto now = read("CURRENT");
+        if (!has_current || !now || *now != current || !env->GetChildren(dir.string(), &files).ok()) return;
+        for (const auto& f : files) {
+            const bool data = has_form(f, "", ".sst") && !std::ranges::binary_search(data_files, f);
+            const bool manifest = has_form(f, "MANIFEST-", "") && !std::ranges::binary_search(manifests, f);
+            if (data || manifest) (void)env->DeleteFile((dir / f).string());
+        }
+    }
+
     result<std::unique_ptr<rocks_backend::database>, storage_error> open_database(bool create) const {
         auto options = database_options(env);
+        options.db_write_buffer_size = memtables_bytes(with, room_of(dir));
         options.create_if_missing = create;
         options.create_missing_column_families = true; // known_families() has seen to what must be there
         const auto family = family_options(block_cache());
@@ -229,7 +250,10 @@ struct rocks_opening {
         std::vector<rocksdb::ColumnFamilyHandle*> handles;
         rocksdb::DB* opened = nullptr;
         const auto status = rocksdb::DB::Open(options, dir.string(), families, &handles, &opened);
-        if (!status.ok()) return not_opened(status);
+        if (!status.ok()) {
+            tidy_after_failure();
+            return not_opened(status);
+        }
         auto db = std::make_unique<rocks_backend::database>();
         db->dir = dir;
         db->with = with;
@@ -244,18 +268,22 @@ struct rocks_opening {
         return e.why == storage_error::kind::damaged ? damaged_store(e.what).error() : e;
     }
 
-    result<void, storage_error> check_format(rocks_backend& opened) const {
-        const auto format = opened.get(column::meta, format_key());
-        if (!format) return fail(judged(format.error()));
-        if (*format) {
-            if (**format != format_version) return unknown_format(**format);
+    result<void, storage_error> check_format(rocks_backend::database& db) const {
+        std::string format;
+        auto* const meta = db.of(column::meta);
+        auto status = db.db->Get(rocksdb::ReadOptions{}, meta, slice(format_key()), &format);
+        if (status.ok()) {
+            if (format != format_version) return unknown_format(format);
             return {};
         }
-        if (sealed) return damaged("meta", "the format record is missing");
-        batch first;
-        first.put(column::meta, format_key(), format_version);
-        const auto* const group = &first;
-        return opened.write({&group, 1}, true);
+        if (status.IsNotFound()) {
+            if (sealed) return damaged("meta", "the format record is missing");
+            rocksdb::WriteOptions synced;
+            synced.sync = true;
+            status = db.db->Put(synced, meta, slice(format_key()), slice(format_version));
+        }
+        if (!status.ok()) return fail(judged(db.error("format", status)));
+        return {};
     }
 
     // What fits the time; blocks of the rest are checked when they are read.
@@ -272,8 +300,8 @@ struct rocks_opening {
     }
 };
 
-result<std::unique_ptr<rocks_backend>, storage_error> rocks_backend::open(const std::filesystem::path& dir,
-                                                                          const rocks_options& with) {
+result<std::unique_ptr<rocks_backend::database>, storage_error> rocks_backend::open_database(
+    const std::filesystem::path& dir, const rocks_options& with) {
     if (auto ready = prepare_data_directory(dir); !ready) return fail(ready.error());
     rocks_opening o{.dir = dir, .with = with, .env = with.env != nullptr ? with.env : rocksdb::Env::Default()};
     // In use: its logs are being written, and would look torn.
@@ -287,17 +315,23 @@ result<std::unique_ptr<rocks_backend>, storage_error> rocks_backend::open(const 
         if (auto checked = o.check_wals(); !checked) return fail(checked.error());
     }
     auto opened = o.open_database(create);
-    if (!opened) return fail(opened.error());
-    std::unique_ptr<rocks_backend> made{new rocks_backend{std::move(*opened)}};
-    auto& db = *made->db_;
+    if (!opened) return opened;
+    auto& db = **opened;
     db.notes = std::move(o.notes);
-    if (auto known = o.check_format(*made); !known) return fail(known.error());
+    if (auto known = o.check_format(db); !known) return fail(known.error());
     if (auto intact = o.verify_some(db); !intact) return fail(o.judged(intact.error()));
     if (!db.write_seal()) {
         return o.refuse("SEAL cannot be written", "make room on its file system", storage_error::kind::no_space);
     }
     db.start_sealing();
-    return made;
+    return opened;
+}
+
+result<std::unique_ptr<rocks_backend>, storage_error> rocks_backend::open(const std::filesystem::path& dir,
+                                                                          const rocks_options& with) {
+    auto opened = open_database(dir, with);
+    if (!opened) return fail(opened.error());
+    return std::unique_ptr<rocks_backend>{new rocks_backend{std::move(*opened)}};
 }
 
 } // namespace broker::storage

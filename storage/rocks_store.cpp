@@ -4,19 +4,31 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <rocksdb/cache.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
+
+#include <sys/statvfs.h>
 
 namespace broker::storage {
 
 namespace {
 
 constexpr std::size_t block_cache_bytes = 32ULL << 20;
-constexpr std::size_t memtables_bytes = 48ULL << 20; // all column families together
+constexpr std::uint64_t reopen_room = 8ULL << 20; // opening writes a MANIFEST, a log, and what the old log holds besides
+constexpr std::uint64_t memtables_bytes_max = 48ULL << 20;
+
+// RocksDB would go on by itself when there is room again, on a thread of its own, with a log that has failed: it must not.
+class no_recovery final : public rocksdb::EventListener {
+public:
+    void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* by_itself) override { *by_itself = false; }
+};
 
 // The first key after every key with this prefix; empty: there is none.
 std::string after_prefix(std::string_view prefix) {
@@ -42,11 +54,13 @@ rocksdb::DBOptions database_options(rocksdb::Env* env) {
     options.max_log_file_size = 4 << 20;
     options.recycle_log_file_num = 0;       // a recycled log's end cannot be told from damage
     options.enable_pipelined_write = false; // one writer
-    options.db_write_buffer_size = memtables_bytes;
     options.paranoid_checks = true;
     // check_log() has told damage from a torn tail before RocksDB reads a log; what is left to stop at is the tail.
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     options.track_and_verify_wals_in_manifest = true;
+    options.manifest_preallocation_size = 64 << 10; // a small disk has better uses for 4 MiB
+    options.max_bgerror_resume_count = 0; // recover() opens the store again instead
+    options.listeners.push_back(std::make_shared<no_recovery>());
     return options;
 }
 
@@ -66,7 +80,6 @@ rocksdb::ColumnFamilyOptions family_options(std::shared_ptr<rocksdb::Cache> cach
 storage_error::kind kind_of(const rocksdb::Status& s) {
     using kind = storage_error::kind;
     if (s.IsNoSpace()) return kind::no_space;
-    if (s.severity() >= rocksdb::Status::Severity::kFatalError) return kind::fatal;
     if (s.IsCorruption()) return kind::damaged;
     return kind::other;
 }
@@ -95,6 +108,7 @@ storage_error rocks_backend::database::error(std::string_view doing, const rocks
 }
 
 bool rocks_backend::database::write_seal() {
+    if (failed.load()) return false;
     const auto before = writes.load();
     seal s{.format = std::string{format_version}, .every_group_synced = with.every_group_synced};
     for (std::size_t i = 0; i != columns; ++i) s.columns.emplace_back(name(static_cast<column>(i)));
@@ -106,7 +120,11 @@ bool rocks_backend::database::write_seal() {
             s.wals.emplace_back(w->PathName().substr(1), w->SizeFileBytes());
         }
     }
-    if (!db->FlushWAL(true).ok()) return false;
+    // An empty group synced, not SyncWAL(): that one does not ask whether an earlier write has failed.
+    rocksdb::WriteBatch nothing;
+    rocksdb::WriteOptions synced;
+    synced.sync = true;
+    if (!db->Write(synced, &nothing).ok()) return false;
     std::vector<std::string> live;
     if (!db->GetLiveFiles(live, &s.manifest.second, false).ok()) return false;
     for (const auto& file : live) {
@@ -139,12 +157,37 @@ void rocks_backend::database::seal_now_and_then() {
 
 // --- the backend ---
 
-rocks_backend::rocks_backend(std::unique_ptr<database> db) : db_{std::move(db)} {}
+rocks_backend::rocks_backend(std::unique_ptr<database> db) : dir_{db->dir}, with_{db->with}, db_{std::move(db)} {}
 rocks_backend::~rocks_backend() = default;
 
-const std::vector<std::string>& rocks_backend::notes() const { return db_->notes; }
+std::vector<std::string> rocks_backend::notes() const {
+    const std::shared_lock lock{mutex_};
+    return db_ ? db_->notes : std::vector<std::string>{};
+}
+
+storage_error rocks_backend::closed() const { return {why_closed_}; }
+
+void rocks_backend::recover() {
+    if (!failed_) return;
+    const auto left = room_left();
+    if (left && left->free < std::min(reopen_room + memtables_bytes(with_, left), left->total / 10)) return;
+    const std::unique_lock lock{mutex_};
+    db_.reset();
+    auto with = with_;
+    with.verify_for = std::chrono::milliseconds{0};
+    auto again = open_database(dir_, with);
+    if (!again) {
+        why_closed_ = again.error().what;
+        return;
+    }
+    db_ = std::move(*again);
+    failed_ = false;
+}
 
 result<void, storage_error> rocks_backend::write(std::span<const batch* const> group, bool sync) {
+    const std::shared_lock lock{mutex_};
+    if (!db_) return fail(closed());
+    if (failed_) return fail(storage_error{fmt::format("{}: not writable since an earlier write failed", dir_.string()), last_kind_});
     rocksdb::WriteBatch all;
     rocksdb::Status bad;
     for (const auto* const b : group) {
@@ -166,11 +209,17 @@ result<void, storage_error> rocks_backend::write(std::span<const batch* const> g
     options.sync = sync;
     const auto status = db_->db->Write(options, &all);
     db_->writes.fetch_add(1, std::memory_order_relaxed);
-    if (!status.ok()) return fail(db_->error("write", status));
-    return {};
+    if (status.ok()) return {};
+    failed_ = true;
+    db_->failed.store(true, std::memory_order_relaxed);
+    const auto e = db_->error("write", status);
+    last_kind_ = e.why;
+    return fail(e);
 }
 
 result<std::optional<std::string>, storage_error> rocks_backend::get(column c, std::string_view key) const {
+    const std::shared_lock lock{mutex_};
+    if (!db_) return fail(closed());
     std::string value;
     const auto status = db_->db->Get(rocksdb::ReadOptions{}, db_->of(c), slice(key), &value);
     if (status.IsNotFound()) return std::nullopt;
@@ -180,6 +229,8 @@ result<std::optional<std::string>, storage_error> rocks_backend::get(column c, s
 
 result<void, storage_error> rocks_backend::scan(column c, std::string_view prefix, std::string_view from,
                                                 const row_visitor& visit) const {
+    const std::shared_lock lock{mutex_};
+    if (!db_) return fail(closed());
     const auto end = after_prefix(prefix);
     const auto bound = slice(end);
     rocksdb::ReadOptions options;
@@ -192,7 +243,19 @@ result<void, storage_error> rocks_backend::scan(column c, std::string_view prefi
     return {};
 }
 
-void rocks_backend::recover() { (void)db_->db->Resume(); }
+std::optional<backend::room> rocks_backend::room_left() const { return room_of(dir_); }
+
+std::optional<backend::room> room_of(const std::filesystem::path& dir) {
+    struct statvfs fs {};
+    if (::statvfs(dir.c_str(), &fs) != 0) return std::nullopt;
+    return backend::room{.free = static_cast<std::uint64_t>(fs.f_bavail) * fs.f_frsize,
+                .total = static_cast<std::uint64_t>(fs.f_blocks) * fs.f_frsize};
+}
+
+std::size_t memtables_bytes(const rocks_options& with, const std::optional<backend::room>& on) {
+    if (with.memtables_bytes != 0) return with.memtables_bytes;
+    return on ? std::clamp<std::uint64_t>(on->total / 20, 1ULL << 20, memtables_bytes_max) : memtables_bytes_max;
+}
 
 // --- verification ---
 

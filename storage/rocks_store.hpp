@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <shared_mutex>
 
 namespace rocksdb {
 class Env;
@@ -16,6 +17,7 @@ namespace broker::storage {
 struct rocks_options {
     bool every_group_synced = true; // durability is sync: what is behind the last complete group was never acknowledged
     rocksdb::Env* env = nullptr;    // tests: a disk that fails; null: the real one
+    std::size_t memtables_bytes = 0; // beyond it data files are written; 0: a twentieth of the disk, at most 48 MiB
     std::chrono::milliseconds seal_every{1000};  // 0: only at opening and closing
     std::chrono::milliseconds verify_for{1000};  // checksums of data files looked at before open() returns
 };
@@ -32,15 +34,28 @@ public:
     [[nodiscard]] result<std::optional<std::string>, storage_error> get(column c, std::string_view key) const override;
     [[nodiscard]] result<void, storage_error> scan(column c, std::string_view prefix, std::string_view from,
                                                    const row_visitor& visit) const override;
+    // Closes the store and opens it as a new process would, if there is room: RocksDB cannot be trusted with a log whose
+    // write or sync has failed, while what was acknowledged is on disk and everything else is written again.
     void recover() override;
+    [[nodiscard]] std::optional<room> room_left() const override;
 
     // What opening found worth saying, one line each.
-    [[nodiscard]] const std::vector<std::string>& notes() const;
+    [[nodiscard]] std::vector<std::string> notes() const;
 
 private:
     struct database;
     explicit rocks_backend(std::unique_ptr<database> db);
-    std::unique_ptr<database> db_;
+    [[nodiscard]] static result<std::unique_ptr<database>, storage_error> open_database(const std::filesystem::path& dir,
+                                                                                        const rocks_options& with);
+    [[nodiscard]] storage_error closed() const;
+
+    const std::filesystem::path dir_;
+    const rocks_options with_;
+    mutable std::shared_mutex mutex_; // db_ itself: exclusive while it is opened again
+    std::unique_ptr<database> db_;    // null: a write failed, and opening again has not succeeded yet
+    bool failed_ = false;             // the last write: nothing more is written before recover(); the writer's thread
+    storage_error::kind last_kind_ = storage_error::kind::other;
+    std::string why_closed_;
     friend struct rocks_opening;
 };
 

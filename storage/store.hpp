@@ -38,7 +38,6 @@ struct storage_error {
         other,
         no_space, // goes away when there is room
         damaged,  // what is stored is not what was written
-        fatal,    // this process cannot write any more; a new one recovers what is on disk
     };
     std::string what; // one line: operation, path, the library's words
     kind why = kind::other;
@@ -87,6 +86,12 @@ public:
     [[nodiscard]] virtual result<std::optional<std::string>, storage_error> get(column c, std::string_view key) const = 0;
     // After a failed write: try to make writing possible again. Called before every retry.
     virtual void recover() {}
+    struct room {
+        std::uint64_t free = 0; // bytes
+        std::uint64_t total = 0;
+    };
+    // Where it is kept; nothing: no bound is known.
+    [[nodiscard]] virtual std::optional<room> room_left() const { return std::nullopt; }
     // Keys in [from, ...) that begin with `prefix`, in byte order, until visit returns false.
     using row_visitor = std::function<bool(std::string_view key, std::string_view value)>;
     [[nodiscard]] virtual result<void, storage_error> scan(column c, std::string_view prefix, std::string_view from,
@@ -107,13 +112,14 @@ struct loaded_rows {
     load_request request{};
     std::vector<std::pair<std::string, std::string>> entries{}; // key, value; shared messages are resolved:
     std::vector<std::optional<std::string>> messages{};         // the `messages` record of entry i when it refers to one
-    bool more = false;                                        // the limits cut it off
+    bool more = false;                                        // the limits cut it off, or a row cannot be read
 };
 
 // What a shard learns about its submissions, in order.
 struct completion {
     ticket upto{};                        // durable; unchanged when the store has failed
     bool failed = false;                  // the store takes no durable publications; a later completion says when it does
+    bool full = false;                    // for want of room
     std::vector<loaded_rows> loaded{};
 };
 

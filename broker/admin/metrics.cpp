@@ -160,7 +160,10 @@ response metrics(node& on, const request&) {
     c.histogram_of("broker_store_commit_seconds", "One group commit: write, sync, loads.", s->store_commit_seconds);
     c.histogram_of("broker_store_fsync_seconds", "Synced writes.", s->store_fsync_seconds);
     c.histogram_of("broker_store_batch_messages", "Operations per group commit.", s->store_batch_messages);
-    c.value("broker_store_failed", "1 while the store does not acknowledge.", gauge, s->store_failed ? 1 : 0);
+    c.value("broker_store_failed", "1 while durable publications are refused.", gauge, s->store_failed ? 1 : 0);
+    for (const auto& a : s->alarms) {
+        c.value("broker_alarms", "1 for every alarm that is raised.", gauge, 1, {{"name", a.name}});
+    }
     process_series(c);
     return {.content_type = "text/plain; version=0.0.4", .body = c.text()};
 }

@@ -3,6 +3,7 @@
 // time makes the call fail with admin_error::timeout).
 #pragma once
 
+#include "core/alarms.hpp"
 #include "core/counters.hpp"
 #include "core/message.hpp"
 #include "core/result.hpp"
@@ -81,6 +82,7 @@ struct status {
     std::size_t queues = 0;
     std::size_t session_queue_messages = 0;
     bool store_failed = false;
+    std::vector<alarm> alarms;
     std::size_t store_pending_bytes = 0;
     histogram store_commit_seconds;
     histogram store_fsync_seconds;

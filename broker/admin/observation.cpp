@@ -20,6 +20,10 @@ response show_status(node& on, const request&) {
     if (!s) return problem(s.error());
     boost::json::array listeners;
     for (const auto& l : s->listeners) listeners.push_back(boost::json::object{{"name", l.name}, {"url", l.url}});
+    boost::json::array alarms;
+    for (const auto& a : s->alarms) {
+        alarms.push_back(boost::json::object{{"name", a.name}, {"since", rfc3339(a.since)}, {"detail", a.detail}});
+    }
     return json(boost::json::object{
         {"version", s->version},
         {"node", s->node_name},
@@ -39,6 +43,7 @@ response show_status(node& on, const request&) {
         {"messages_sent", total(s->sums.messages_sent)},
         {"messages_dropped", total(s->sums.messages_dropped)},
         {"store_failed", s->store_failed},
+        {"alarms", alarms},
         {"listeners", listeners}});
 }
 

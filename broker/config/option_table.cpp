@@ -48,6 +48,7 @@ std::vector<option> option_table(options& o) {
         {"limits.retained.messages", count(b.retained_messages_max), "Retained messages."},
         {"limits.retained.bytes", size(b.retained_bytes_max), "Bytes of retained messages."},
         {"limits.mailbox_items", count(b.mailbox_items_max), "Hand-overs waiting for another thread before publishers wait."},
+        {"limits.disk_free", size(b.disk_free_min), "Durable publications are refused when less room than this, or a tenth of the disk, is left."},
         {"limits.store_pending", size(b.store_pending_bytes_max), "Bytes waiting for the disk before publishers wait."},
         {"ws.idle_timeout", &b.idle_timeout, "A silent peer is pinged at half of it and closed at it; 0s: never."},
         {"mqtt.receive_maximum", &b.mqtt_receive_maximum, "Unacknowledged QoS 1 and 2 publications of a client."},

@@ -67,6 +67,7 @@ struct limits {
     std::size_t retained_messages_max = 1'000'000;
     std::size_t retained_bytes_max = 1024ULL * 1024 * 1024;
     std::size_t mailbox_items_max = 65'536;          // between two shards; beyond it publishers are not read
+    std::size_t disk_free_min = 64 * 1024 * 1024;   // less room (or a tenth of it all): durable publications are refused
     std::size_t store_pending_bytes_max = 64 * 1024 * 1024; // beyond it publishers are not read
 
     // Not a bound, but told to clients beside them: a prefix for response topics, the client id follows; empty: none.

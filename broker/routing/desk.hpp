@@ -61,16 +61,18 @@ public:
     // The ticket of what open() holds.
     [[nodiscard]] ticket open_ticket() const { return ticket{submitted_.value() + 1}; }
     [[nodiscard]] ticket durable_upto() const { return durable_; }
-    [[nodiscard]] bool store_failed() const { return failed_; }
+    [[nodiscard]] bool store_failed() const { return failed_; } // it takes no durable publications
+    [[nodiscard]] bool store_full() const { return full_; }     // for want of room
     // This turn changed what is retained for the topic: submit() writes what is true by then.
     void retained_changed(std::string_view topic) { retained_changed_.emplace_back(topic); }
     [[nodiscard]] const retained& kept() const { return *kept_; }
     [[nodiscard]] topic_trie& trie() const { return *trie_; }
     void load(const storage::load_request& request) { loads_.push_back(request); }
     void submit();                                     // end of turn: before mail is posted
-    void completed(ticket upto, bool failed) {
+    void completed(ticket upto, bool failed, bool full = false) {
         durable_ = std::max(durable_, upto);
         failed_ = failed;
+        full_ = full;
     }
     [[nodiscard]] std::size_t store_pending_bytes() const { return store_->pending_bytes(); }
 
@@ -104,6 +106,7 @@ private:
     ticket submitted_;
     ticket durable_;
     bool failed_ = false;
+    bool full_ = false;
     counters counters_;
     std::vector<waiter> waiters_;
     std::vector<slot*> walkers_;

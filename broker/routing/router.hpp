@@ -16,6 +16,7 @@ namespace broker {
 enum class refusal : std::uint8_t {
     none,
     storage_failed, // durable publications are refused while the store does not acknowledge
+    disk_full,      // the same, for want of room
     quota_exceeded, // queue full with policy reject, too many retained messages or queues
     not_waiting,    // publish_all: nothing waits for this answer (any more)
     not_permitted,  // somebody else's temporary queue

@@ -28,7 +28,7 @@ void shard_router::publish_will(const message_ptr& m, time_point now) { (void)ro
 routed shard_router::route(const message_ptr& m, admission how, time_point now) {
     m->assign_id(message_id{desk_.next_id()});
     if (const auto name = queue_name(m->topic())) {
-        const auto place = how.refuse_stored ? queue_router::place{.refused = refusal::storage_failed} : queues_.reserve(*m, *name);
+        const auto place = how.refuse_stored ? queue_router::place{.refused = store_refusal()} : queues_.reserve(*m, *name);
         if (place.refused == refusal::none) return queues_.put(m, place);
         return refused(place.refused);
     }
@@ -46,7 +46,7 @@ routed shard_router::publish_to_topic(const message_ptr& m, admission how, time_
     const auto stored = choose_receivers(*m); // every matching session gets it [MQTT-4.5.0-1]
     // [MQTT-3.3.1-8]; QoS 0 goes on though the store takes nothing, and what is retained stays what it is on disk.
     const bool kept = is_kept(*m) && !(how.refuse_stored && how.nobody_to_tell);
-    if (how.refuse_stored && (stored.any || kept)) return refused(refusal::storage_failed);
+    if (how.refuse_stored && (stored.any || kept)) return refused(store_refusal());
     if (kept) {
         const auto why = keep(m, how.room_is_sure);
         if (why != refusal::none && !how.nobody_to_tell) return refused(why);
@@ -279,7 +279,7 @@ void shard_router::on_deadline(time_point now) {
 // --- units ---
 
 unit_outcome shard_router::publish_all(std::span<const unit_step> steps, time_point now) {
-    if (desk_.store_failed()) return {.refused = refusal::storage_failed};
+    if (desk_.store_failed()) return {.refused = store_refusal()};
     if (const auto at = first_unanswerable(steps); at != steps.size()) return {.refused = refusal::not_waiting, .at = at};
     std::size_t kept = 0;
     std::size_t kept_bytes = 0;
@@ -370,7 +370,7 @@ router::subscribed shard_router::subscribe(session& s, const topic_filter& filte
     const auto known = s.subscriptions_.find(filter.text());
     const bool existed = known != s.subscriptions_.end();
     if (!existed && !room_for_subscription(s)) return {.refused = refusal::quota_exceeded};
-    if (s.durable() && desk_.store_failed()) return {.refused = refusal::storage_failed};
+    if (s.durable() && desk_.store_failed()) return {.refused = store_refusal()};
     if (level_walk{filter.pattern()}.level() == "$temp" && !existed) return {.refused = refusal::not_permitted};
     if (filter.what() == topic_filter::kind::queue) {
         auto* const q = queues_.find_or_create(filter.queue());

@@ -42,6 +42,9 @@ public:
     [[nodiscard]] counters& count() override { return desk_.count(); }
 
 private:
+    [[nodiscard]] refusal store_refusal() const {
+        return desk_.store_full() ? refusal::disk_full : refusal::storage_failed;
+    }
     struct admission {
         bool refuse_stored = false; // what the store would have to keep
         bool room_is_sure = false;  // somebody looked whether the retained message fits

@@ -64,7 +64,7 @@ bool shard_core::receive(mail m, time_point now) {
 }
 
 void shard_core::on_completion(storage::completion& done, time_point now) {
-    desk_.completed(done.upto, done.failed);
+    desk_.completed(done.upto, done.failed, done.full);
     sessions_.on_durable(done.upto, now);
     for (const auto& rows : done.loaded) {
         if (const auto it = queues_.find(rows.request.of); it != queues_.end()) {

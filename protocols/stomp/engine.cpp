@@ -243,7 +243,7 @@ void engine::fail(std::string_view code, std::string what, std::string_view rece
     send_error(code, what, receipt_id, extra_headers, now_);
     const auto cause = code == "too_big"    ? close_cause::too_big
                        : code == "bad_utf8" ? close_cause::bad_utf8
-                       : code == "overload" ? close_cause::overload
+                       : code == "overload" || code == "disk_full" ? close_cause::overload
                                             : close_cause::protocol_error;
     closing_ = close_reason{.cause = cause, .detail = std::move(what)};
     held_.clear();
@@ -258,6 +258,11 @@ void engine::fail_over(limit_kind limit, std::string what, std::string_view rece
 void engine::fail_destination(std::string_view destination, std::string what, std::string_view receipt_id) {
     if (const auto by = names_.over(destination)) with_.route.count().refuse(*by);
     fail("protocol_error", std::move(what), receipt_id);
+}
+
+void engine::fail_refused(refusal why, std::string_view what, std::string_view receipt_id) {
+    if (why == refusal::disk_full) return fail("disk_full", fmt::format("the disk is full: {} is refused", what), receipt_id);
+    fail("overload", fmt::format("the store or a limit refuses {}", what), receipt_id);
 }
 
 void engine::close(const close_reason& why, time_point now) {

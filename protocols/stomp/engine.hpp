@@ -167,6 +167,8 @@ private:
               std::string_view extra_headers = "");
     void fail_over(limit_kind limit, std::string what, std::string_view receipt_id = "");
     void fail_destination(std::string_view destination, std::string what, std::string_view receipt_id = "");
+    // The middle did not take it.
+    void fail_refused(refusal why, std::string_view what, std::string_view receipt_id);
     void send_error(std::string_view code, std::string_view what, std::string_view receipt_id,
                     std::string_view extra_headers, time_point now);
 

@@ -118,7 +118,7 @@ void engine::on_send(const frame& f, time_point now) {
     }
     const auto routed = with_.route.publish(std::move(m), now);
     if (routed.refused != refusal::none) { // [STOMP12-SEND-3]
-        return fail("overload", "the store or a limit refuses this message", f.get("receipt"));
+        return fail_refused(routed.refused, "this message", f.get("receipt"));
     }
     receipt(f, routed.durable_at); // [STOMP12-RECEIPT-2]
 }

@@ -155,7 +155,7 @@ void engine::subscribed(subscription& s, time_point now) {
     }
     const auto done = with_.route.subscribe(*s.session_, *s.filter_, s.options_, now);
     if (done.refused != refusal::none) { // [STOMP12-SUBSCRIBE-5]
-        return fail("overload", "the store or a limit refuses the subscription", s.receipt_);
+        return fail_refused(done.refused, "the subscription", s.receipt_);
     }
     if (s.options_.no_local && publisher_ == session_id{}) publisher_ = s.session_->id();
     last_ticket_ = std::max(last_ticket_, done.durable_at);

@@ -89,7 +89,7 @@ void engine::on_commit(const frame& f, time_point now) {
     }
     const auto all = with_.route.publish_all(steps, now);
     if (all.refused != refusal::none) {
-        return fail("overload", "the store or a limit refuses the transaction", f.get("receipt"));
+        return fail_refused(all.refused, "the transaction", f.get("receipt"));
     }
     receipt(f, all.durable_at);
 }

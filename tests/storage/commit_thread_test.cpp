@@ -27,7 +27,7 @@ TEST_CASE("tickets come in order after the rows are there; stop() writes what is
                            durable = c.upto.value();
                            changed.notify_one();
                        }}};
-        commit_thread thread{work, [](const std::string& failure) { CHECK(failure.empty()); }};
+        commit_thread thread{work, [](const store_trouble& t) { CHECK_FALSE(t.any()); }};
         const auto put = [&](std::uint64_t i) {
             batch b;
             b.put(column::meta, "row" + std::to_string(i), "value");

@@ -15,7 +15,8 @@ struct bench {
     std::vector<completion> told[2];
     committer work{disk, durability::sync,
                    {[this](completion&& c) { told[0].push_back(std::move(c)); },
-                    [this](completion&& c) { told[1].push_back(std::move(c)); }}};
+                    [this](completion&& c) { told[1].push_back(std::move(c)); }},
+                   1000};
 
     ticket put(std::uint16_t shard, std::uint64_t message, std::vector<load_request> loads = {}) {
         batch b;
@@ -73,4 +74,53 @@ TEST_CASE("a load sees what any shard submitted before it") {
     REQUIRE(b.told[0].back().loaded.size() == 1);
     CHECK(b.told[0].back().loaded[0].entries.size() == 1);
     CHECK(b.told[0].back().loaded[0].more);
+}
+
+TEST_CASE("with too little room durable publications are refused, while what is written is acknowledged") {
+    bench b;
+    b.disk.set_room(backend::room{.free = 5000, .total = 100'000});
+    b.put(0, 1);
+    CHECK(b.work.run_once());
+    CHECK_FALSE(b.work.trouble().any());
+    b.disk.set_room(backend::room{.free = 999, .total = 100'000});
+    b.put(0, 2); // an acknowledgement, which makes room
+    CHECK(b.work.run_once());
+    CHECK(b.work.trouble().full);
+    CHECK_FALSE(b.work.failed());
+    CHECK(b.told[0].back().upto == ticket{2});
+    CHECK(b.told[0].back().failed);
+    CHECK(b.told[0].back().full);
+    CHECK(b.told[1].back().full); // every shard refuses
+    b.disk.set_room(backend::room{.free = 1100, .total = 100'000}); // not yet: it would flicker
+    CHECK_FALSE(b.work.run_once());
+    CHECK(b.work.trouble().full);
+    b.disk.set_room(backend::room{.free = 1300, .total = 100'000});
+    CHECK_FALSE(b.work.run_once());
+    CHECK_FALSE(b.work.trouble().any());
+    CHECK_FALSE(b.told[1].back().failed);
+}
+
+TEST_CASE("a tenth of a small disk is room enough") {
+    bench b;
+    b.disk.set_room(backend::room{.free = 150, .total = 1000});
+    b.put(0, 1);
+    CHECK(b.work.run_once());
+    CHECK_FALSE(b.work.trouble().any());
+}
+
+TEST_CASE("a write that fails for want of room says so; what only reads waits for the store as well") {
+    bench b;
+    b.disk.fail_next_writes(3, storage_error::kind::no_space);
+    b.put(0, 1);
+    CHECK_FALSE(b.work.run_once());
+    CHECK(b.work.trouble().failed);
+    CHECK(b.work.trouble().full);
+    (void)b.work.submit(shard_index{1}, {}, {{.of = session_id{1}, .from = message_id{0}, .messages_max = 9, .bytes_max = 1000}});
+    CHECK_FALSE(b.work.run_once());
+    CHECK_FALSE(b.work.run_once());
+    CHECK(b.told[1].size() == 1);
+    while (b.work.run_once()) {}
+    CHECK_FALSE(b.work.trouble().any());
+    REQUIRE(b.told[1].back().loaded.size() == 1);
+    CHECK(b.told[1].back().loaded[0].entries.size() == 1);
 }

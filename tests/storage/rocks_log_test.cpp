@@ -62,12 +62,12 @@ TEST_CASE("CRC-32C of RFC 3720 B.4") {
 
 TEST_CASE("a whole log is intact; cut anywhere behind what was synced it is torn, before that damaged") {
     const auto log = sample();
-    CHECK(check_log(log.bytes, log.bytes.size(), true).what == verdict::intact);
-    CHECK(check_log(log.bytes, log.bytes.size(), true).records == log.ends.size());
+    CHECK(check_log(log.bytes, {.synced = log.bytes.size(), .every_group_synced = true}).what == verdict::intact);
+    CHECK(check_log(log.bytes, {.synced = log.bytes.size(), .every_group_synced = true}).records == log.ends.size());
     const auto synced = log.ends[5];
     for (std::size_t cut = 0; cut < log.bytes.size(); cut += 1 + cut % 97) {
         CAPTURE(cut);
-        const auto found = check_log(std::string_view{log.bytes}.substr(0, cut), synced, true);
+        const auto found = check_log(std::string_view{log.bytes}.substr(0, cut), {.synced = synced, .every_group_synced = true});
         if (cut < synced) {
             CHECK(found.what == verdict::damaged);
         } else {
@@ -83,7 +83,7 @@ TEST_CASE("a flipped bit is damage wherever it is, in the last record too") {
     for (std::size_t at = 0; at < log.bytes.size(); at += at > log.ends[7] ? 1 : 1 + at % 131) {
         auto bytes = log.bytes;
         bytes[at] = static_cast<char>(bytes[at] ^ 0x10);
-        const auto found = check_log(bytes, 0, true);
+        const auto found = check_log(bytes, {.synced = 0, .every_group_synced = true});
         // Padding at the end of a block belongs to no record.
         if (found.what == verdict::intact) {
             CHECK(block - at % block < 7);
@@ -94,15 +94,34 @@ TEST_CASE("a flipped bit is damage wherever it is, in the last record too") {
     }
 }
 
+TEST_CASE("garbage of a failed write is no damage when the next group has the number it would have had") {
+    const auto numbered = [](std::uint64_t number, std::uint32_t count) {
+        std::string payload(12, '\0');
+        for (int i = 0; i != 8; ++i) payload[static_cast<std::size_t>(i)] = static_cast<char>(number >> (8 * i));
+        for (int i = 0; i != 4; ++i) payload[static_cast<std::size_t>(8 + i)] = static_cast<char>(count >> (8 * i));
+        return payload + std::string(300, 'p');
+    };
+    for (const std::uint64_t number : {105U, 106U}) {
+        log_writer log;
+        log.add(numbered(100, 5));
+        log.bytes += log.bytes.substr(0, 100);
+        log.add(numbered(number, 2));
+        const auto found = check_log(log.bytes, {.numbered = true});
+        CHECK(found.what == (number == 105 ? verdict::torn : verdict::damaged));
+        CHECK(found.next == 105);
+        CHECK(found.first == 100);
+    }
+}
+
 TEST_CASE("pages that never reached the disk are a torn tail when nothing later did") {
     const auto log = sample();
     auto bytes = log.bytes;
     const auto hole = log.ends[5] + 1024 - log.ends[5] % 512; // within the last group but two
     std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(hole), 4096, '\0');
-    CHECK(check_log(bytes, 0, true).what == verdict::damaged); // later groups prove that it was acknowledged
-    CHECK(check_log(bytes, 0, false).what == verdict::torn);   // unless groups are not synced one by one
-    CHECK(check_log(bytes, hole + 1, false).what == verdict::damaged);
+    CHECK(check_log(bytes, {.synced = 0, .every_group_synced = true}).what == verdict::damaged); // later groups prove that it was acknowledged
+    CHECK(check_log(bytes, {.synced = 0, .every_group_synced = false}).what == verdict::torn);   // unless groups are not synced one by one
+    CHECK(check_log(bytes, {.synced = hole + 1, .every_group_synced = false}).what == verdict::damaged);
     bytes.resize(log.ends[6]);
-    CHECK(check_log(bytes, 0, true).what == verdict::torn);
-    CHECK(check_log(bytes, 0, true).at == log.ends[5]);
+    CHECK(check_log(bytes, {.synced = 0, .every_group_synced = true}).what == verdict::torn);
+    CHECK(check_log(bytes, {.synced = 0, .every_group_synced = true}).at == log.ends[5]);
 }

@@ -93,7 +93,8 @@ TEST_CASE("recovery sets damaged records aside, and the sweep erases what nobody
     CHECK(found->sessions.size() == 1);
     CHECK(found->sessions[0].has_entries);
     CHECK(found->quarantined.size() == 1);
-    const auto erased = sweep_orphan_messages(disk, message_id{100}, [&](batch&& erasures) { write(disk, erasures); });
+    const auto erased = sweep_orphan_messages(disk, message_id{100}, [&](batch&& erasures) { write(disk, erasures); },
+                                               [] { return false; });
     CHECK(erased == 1);
     CHECK(disk.rows(column::messages) == 1);
 }

@@ -41,6 +41,7 @@ TEST_CASE("counters carry their labels; histograms are cumulative") {
     node.state.sums.messages_dropped[0] = 5;
     node.state.sums.refuse(limit_kind::retained_bytes);
     node.state.store_failed = true;
+    node.state.alarms = {{.name = "disk_full", .detail = "no room"}};
     node.state.store_commit_seconds = {.bounds = {0.1, 1}, .counts = {2, 3, 4}, .sum = 12};
     const auto text = scrape(node);
     CHECK(has(text, "broker_connections{protocol=\"mqtt\"} 3"));
@@ -50,6 +51,7 @@ TEST_CASE("counters carry their labels; histograms are cumulative") {
     CHECK(has(text, "broker_limit_refusals_total{limit=\"limits.retained.bytes\"} 1"));
     CHECK(has(text, "broker_limit_refusals_total{limit=\"mqtt.receive_maximum\"} 0"));
     CHECK(has(text, "broker_store_failed 1"));
+    CHECK(has(text, "broker_alarms{name=\"disk_full\"} 1"));
     CHECK(has(text, "broker_store_commit_seconds_bucket{le=\"0.1\"} 2"));
     CHECK(has(text, "broker_store_commit_seconds_bucket{le=\"1\"} 5"));
     CHECK(has(text, "broker_store_commit_seconds_bucket{le=\"+Inf\"} 9"));

@@ -232,3 +232,22 @@ TEST_CASE("the numbers of the shard follow") {
     CHECK(count.messages_sent[1][0] == 1);
     CHECK(count.message_bytes_sent[1] == 4);
 }
+
+TEST_CASE("a full disk: no RECEIPT for what is not on it, ERROR disk_full for what comes then, and all goes on with room") {
+    test_node node;
+    stomp_client waiting{node, "1.2"};
+    stomp_client next{node, "1.2"};
+    node.disk().fail_next_writes(100, storage::storage_error::kind::no_space);
+    waiting.put("SEND\ndestination:/queue/q\nreceipt:1\n\na");
+    CHECK(waiting.take().empty());
+    CHECK(next.refused("SEND\ndestination:/queue/q\nreceipt:2\n\nb", "disk_full")["receipt-id"] == "2");
+    stomp_client other{node, "1.2"};
+    other.put("SUBSCRIBE\nid:1\ndestination:/topic/t\n\n");
+    other.put("SEND\ndestination:/topic/t\n\nnothing to keep");
+    CHECK(other.bodies() == std::vector<std::string>{"nothing to keep"});
+    node.disk().fail_next_writes(0);
+    node.settle();
+    CHECK(waiting.one()["receipt-id"] == "1");
+    other.put("SEND\ndestination:/queue/q\nreceipt:3\n\nc");
+    CHECK(other.one()["receipt-id"] == "3");
+}
