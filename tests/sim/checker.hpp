@@ -111,6 +111,7 @@ public:
     void in_transaction(std::size_t t, number acknowledged) { transaction_of(t).acknowledged.push_back(acknowledged); }
     void committing(std::size_t t);
     void committed(std::size_t t);
+    void commit_refused(std::size_t t);
     void undone(std::size_t t); // ABORT, or its connection went before COMMIT
 
     void at_the_end();

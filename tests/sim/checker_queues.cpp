@@ -67,6 +67,11 @@ void checker::committed(std::size_t t) {
     for (const auto n : transaction_of(t).acknowledged) job_confirmed(n);
 }
 
+void checker::commit_refused(std::size_t t) {
+    undone(t);
+    for (const auto n : transaction_of(t).acknowledged) jobs_[n].acknowledged = false;
+}
+
 void checker::undone(std::size_t t) { transaction_of(t).at = transaction::state::undone; }
 
 // --- the end: everybody came back and took what there was ---

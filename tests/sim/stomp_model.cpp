@@ -57,7 +57,7 @@ void stomp_model::lost() {
         in_.check().undone(transaction_);
         in_.count(event::transaction_lost_with_connection);
     }
-    transaction_ = 0;
+    transaction_ = committing_ = 0;
     for (auto& s : subscriptions_) {
         in_.check().holder_gone(s.holder);
         if (s.party != nobody) in_.check().party_left(s.party);
@@ -274,7 +274,11 @@ void stomp_model::end_transaction() {
     }
     for (auto& s : subscriptions_) std::erase_if(s.held, [](const unanswered& h) { return h.promised; });
     in_.check().committing(t);
-    send("COMMIT", fmt::format("transaction:{}\n{}", t, receipt([this, t] { in_.check().committed(t); })));
+    committing_ = t;
+    send("COMMIT", fmt::format("transaction:{}\n{}", t, receipt([this, t] {
+                         in_.check().committed(t);
+                         committing_ = 0;
+                     })));
 }
 
 // --- what it hears ---
@@ -341,6 +345,8 @@ void stomp_model::harvest(bool all) {
                                                .again = f.get("redelivered") == "true"});
             }
         }
+        const bool refused = f.command == "ERROR" && f.get("message").ends_with("the transaction");
+        if (refused && committing_ != 0) in_.check().commit_refused(std::exchange(committing_, 0));
         arrived_.push_back(std::move(f));
     }
     notice_end();

@@ -97,6 +97,7 @@ private:
     std::size_t last_receipt_ = 0;
     std::size_t stream_ = 0;
     std::size_t transaction_ = 0; // open; the checker's number
+    std::size_t committing_ = 0;  // COMMIT was sent and not answered
     std::size_t steps_in_transaction_ = 0;
 };
 
