@@ -78,20 +78,6 @@ void backlog::cancel_load() {
     spill_from_ = std::min(spill_from_, since_load_from_);
 }
 
-bool backlog::announced_late(message_id id) const {
-    return std::ranges::any_of(recent_loads_, [id](const load& l) { return std::ranges::binary_search(l.ids, id); });
-}
-
-std::vector<message_id> backlog::recently_loaded() const {
-    std::vector<message_id> all;
-    for (const auto& l : recent_loads_) all.insert(all.end(), l.ids.begin(), l.ids.end());
-    return all;
-}
-
-void backlog::forget_loads(std::uint64_t upto) {
-    std::erase_if(recent_loads_, [upto](const load& l) { return l.number <= upto; });
-}
-
 std::optional<message_id> backlog::goes_on_at(const storage::loaded_rows& rows) {
     for (auto row = rows.entries.rbegin(); row != rows.entries.rend(); ++row) {
         if (const auto key = storage::decode_entry_key(row->first)) return message_id{key->message.value() + 1};

@@ -3,9 +3,9 @@
 //
 // Invariants
 // 1. While anything is spilled, new stored entries are spilled too, so order holds.
-// 2. A load sees every batch submitted before it (storage/store.hpp). An entry that a load brought before its
-//    announcement arrived is not announced twice: what was loaded is remembered until every shard has answered a marker
-//    sent after the load, for then no announcement of it is under way any more.
+// 2. A load sees every batch submitted before it (storage/store.hpp). Its answer is used when every shard has answered a
+//    marker sent behind it: then every entry in it has been announced, and none is announced twice. Has one been announced
+//    meanwhile that belongs ahead of where the load began, the answer is thrown away and the load made again from there.
 // 3. An entry that is settled while a load is under way may still be in the answer; it is not brought back.
 // 4. Entries that are not stored never spill; the owner bounds them.
 #pragma once
@@ -95,14 +95,6 @@ public:
         if (loading_) settled_since_load_.push_back(id);
     }
 
-    // Was this entry brought by a load already?
-    [[nodiscard]] bool announced_late(message_id id) const;
-    // Loads are numbered. What those up to `load` brought is announced, if it ever was to be.
-    [[nodiscard]] std::uint64_t last_load() const { return loads_; }
-    [[nodiscard]] bool remembers_loads() const { return !recent_loads_.empty(); }
-    void forget_loads(std::uint64_t upto);
-    [[nodiscard]] std::vector<message_id> recently_loaded() const;
-
     // Where the next load goes on when the limits cut this one off: behind the last row, readable or not. Nothing: no row.
     [[nodiscard]] static std::optional<message_id> goes_on_at(const storage::loaded_rows& rows);
     // A row of a load; nothing when it cannot be decoded.
@@ -119,13 +111,7 @@ private:
     std::size_t spilled_since_load_ = 0;
     message_id spill_from_{~0ULL};
     message_id since_load_from_{~0ULL};
-    struct load {
-        std::uint64_t number = 0;
-        std::vector<message_id> ids{}; // sorted
-    };
-    std::vector<load> recent_loads_;
     std::vector<message_id> settled_since_load_; // no more than were handed over when the load began
-    std::uint64_t loads_ = 0;
     bool loading_ = false;
     bool stuck_ = false;
     std::uint64_t load_number_ = 0;
@@ -147,9 +133,12 @@ void backlog::give_away(Give give) {
 template <class Known>
 std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) {
     if (!loading_ || rows.request.number != load_number_) return 0;
+    if (since_load_from_ < rows.request.from) {
+        cancel_load(); // it lacks what belongs ahead of it
+        return 0;
+    }
     loading_ = false;
     std::size_t damaged = 0;
-    load brought{.number = ++loads_};
     std::ranges::sort(settled_since_load_);
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
         auto loaded = decode(rows.entries[i], rows.messages[i]);
@@ -158,14 +147,12 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
             continue;
         }
         const auto id = loaded->message->id();
-        brought.ids.push_back(id);
         const auto size = loaded->message->footprint();
         spilled_bytes_ -= std::min(spilled_bytes_, size);
         if (known(id) || std::ranges::binary_search(settled_since_load_, id)) continue;
         bytes_ += size;
         head_.push_back(std::move(*loaded));
     }
-    if (!brought.ids.empty()) recent_loads_.push_back(std::move(brought));
     if (rows.more) {
         const auto taken = rows.entries.size();
         spilled_ = spilled_ > taken ? spilled_ - taken : 1;

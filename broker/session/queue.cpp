@@ -22,7 +22,6 @@ queue::queue(queue_slot& handle, shard_desk& desk)
       backlog_{desk.bounds().session_memory_messages_max, desk.bounds().session_memory_bytes_max} {}
 
 void queue::arrive(entry e, time_point now) {
-    if (backlog_.announced_late(e.message->id())) return;
     backlog_.push_back(std::move(e));
     dispatch(now);
 }

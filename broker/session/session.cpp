@@ -45,7 +45,6 @@ void session::enqueue(entry e, time_point now) {
     }
     const change counted{*this};
     if (e.share) got_shares_ = true;
-    if (e.stored && backlog_.announced_late(e.message->id())) return;
     if (ready_for_more()) {
         return hand_over(std::move(e), now);
     }

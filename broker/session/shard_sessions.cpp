@@ -322,18 +322,10 @@ void shard_sessions::deliver(const topic_mail& m, time_point now) {
     }
 }
 
-// A load brought it before its announcement, and it may have been passed on since.
-bool shard_sessions::arrived_already(const slot& to, message_id id) const {
-    if (to.held != nullptr) return to.held->backlog_.announced_late(id);
-    const auto it = left_behind_.find(to.id);
-    return it != left_behind_.end() && std::ranges::find(it->second.arrived, id) != it->second.arrived.end();
-}
-
 void shard_sessions::deliver_to(slot& to, entry e, time_point now) {
     if (to.holder.load(std::memory_order_acquire) == desk_.self()) {
         // It ended, or lost its connection, while this was under way: another member of the group gets it.
         const bool gone = to.held == nullptr;
-        if (e.share && arrived_already(to, e.message->id())) return;
         if (e.share && (gone || !to.held->online()) && !e.message->expired(now) &&
             pass_on(desk_, e, to.id, &to, gone ? takers::any : takers::online)) {
             return;
@@ -357,18 +349,13 @@ void shard_sessions::on(queue_delivery m, time_point now) {
     m.to->held->take(std::move(m.value), now);
 }
 
-void shard_sessions::on_loaded(const storage::loaded_rows& rows, time_point now) {
+void shard_sessions::on_loaded(storage::loaded_rows&& rows, time_point now) {
     const auto it = held_.find(rows.request.of);
     if (it == held_.end()) return on_left_behind(rows);
     if (rows.request.to_pass_on) return it->second->pass_on_rows(rows);
-    it->second->loaded(rows, now);
-    forget_loads_later(*it->second);
-}
-
-void shard_sessions::forget_loads_later(const session& s) {
-    if (!s.backlog_.remembers_loads()) return;
-    after_all_shards([this, id = s.id(), upto = s.backlog_.last_load()](time_point) {
-        if (const auto it = held_.find(id); it != held_.end()) it->second->backlog_.forget_loads(upto);
+    // When everything in it has been announced (backlog.hpp). A session that has moved on meanwhile has given it up.
+    after_all_shards([this, now, answer = std::make_shared<storage::loaded_rows>(std::move(rows))](time_point later) {
+        if (const auto s = held_.find(answer->request.of); s != held_.end()) s->second->loaded(*answer, std::max(now, later));
     });
 }
 
@@ -449,7 +436,7 @@ void shard_sessions::end_of_turn() {
 
 void shard_sessions::restore(const storage::recovered_session& from, time_point now) {
     if (from.session.client_id.empty()) { // leave_behind()
-        auto& begun = left_behind_[from.id].begun;
+        auto& begun = left_behind_[from.id];
         for (const auto& [message, record] : from.outbound_qos2) begun.push_back(message);
         return to_read_.push_back(from.id);
     }

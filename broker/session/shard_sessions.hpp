@@ -54,7 +54,7 @@ public:
     void on(session_refused m, time_point now);
     void on(session_arrival m, time_point now);
     void on(const marker_answer& m, time_point now);
-    void on_loaded(const storage::loaded_rows& rows, time_point now);
+    void on_loaded(storage::loaded_rows&& rows, time_point now);
     void on_durable(ticket upto, time_point now);
     // Runs `then` when everything that was mailed to this shard before has arrived.
     void after_all_shards(std::function<void(time_point)> then);
@@ -103,7 +103,6 @@ private:
     void leave(session& s, bool publish_will, departure how, time_point now);
     void pass_on_later(const session& s);
     void leave_behind(const session& s);
-    [[nodiscard]] bool arrived_already(const slot& to, message_id id) const;
     void read_left_behind(session_id of, message_id from);
     void on_left_behind(const storage::loaded_rows& rows);
     void take_over(session& s, bool clean, time_point now);
@@ -115,7 +114,6 @@ private:
     void erase_records(session_id of);
     void leave_queues(session& s);
     void join_queues(session& s);
-    void forget_loads_later(const session& s);
     void schedule(session& s);
     void meet_deadlines(session& s, time_point now); // of one that is offline: it may end here
 
@@ -129,12 +127,9 @@ private:
     std::vector<session_end> ends_;
     std::unordered_map<slot*, std::vector<entry>> arriving_;                // deliveries held for sessions on their way
     std::unordered_map<slot*, std::vector<session_request>> early_requests_; // for sessions on their way
-    struct remains {
-        std::vector<message_id> begun{};   // deliveries; those of QoS 2 nobody else may get
-        std::vector<message_id> arrived{}; // though their announcement may still be under way
-    };
-    // Sessions that ended while the store held what they got through shared groups.
-    std::unordered_map<session_id, remains> left_behind_;
+    // Sessions that ended while the store held what they got through shared groups, and their deliveries that had begun; those of
+    // QoS 2 nobody else may get.
+    std::unordered_map<session_id, std::vector<message_id>> left_behind_;
     std::vector<session_id> to_read_; // of these, found at start-up
     std::vector<std::pair<session_id, message_ptr>> lost_wills_; // found at start-up, to be published
     bool draining_ = false;

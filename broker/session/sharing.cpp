@@ -145,7 +145,7 @@ void shard_sessions::leave_behind(const session& s) {
     storage::encode_session({}, value);
     batch.put(column::sessions, storage::session_key(s.id()), value);
     desk_.require(true);
-    left_behind_.emplace(s.id(), remains{.begun = s.begun(), .arrived = s.backlog_.recently_loaded()});
+    left_behind_.emplace(s.id(), s.begun());
 }
 
 void shard_sessions::read_left_behind(session_id of, message_id from) {
@@ -162,7 +162,7 @@ void shard_sessions::on_left_behind(const storage::loaded_rows& rows) {
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
         auto e = backlog::decode(rows.entries[i], rows.messages[i]);
         if (!e || !e->share) continue;
-        const bool begun = std::ranges::find(it->second.begun, e->message->id()) != it->second.begun.end();
+        const bool begun = std::ranges::find(it->second, e->message->id()) != it->second.end();
         if (begun && e->level == qos::exactly_once) continue; // [MQTT-4.8.2-5]
         if (begun) ++e->redelivery_count;
         (void)pass_on(desk_, *e, rows.request.of, nullptr, takers::any);

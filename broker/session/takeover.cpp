@@ -65,7 +65,6 @@ void shard_sessions::on(session_arrival m, time_point now) {
     auto& here = held_[s.id];
     here = std::move(m.value);
     here->arrived(desk_);
-    forget_loads_later(*here); // of loads on the shard it comes from
     s.held = here.get();
     s.holder.store(desk_.self(), std::memory_order_release);
     if (auto waiting = arriving_.extract(&s); !waiting.empty()) {

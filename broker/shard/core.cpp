@@ -66,13 +66,13 @@ bool shard_core::receive(mail m, time_point now) {
 void shard_core::on_completion(storage::completion& done, time_point now) {
     desk_.completed(done.upto, done.failed, done.full);
     sessions_.on_durable(done.upto, now);
-    for (const auto& rows : done.loaded) {
+    for (auto& rows : done.loaded) {
         if (const auto it = queues_.find(rows.request.of); it != queues_.end()) {
-            auto& waiting = it->second->waiting();
-            it->second->loaded(rows, now);
-            sessions_.after_all_shards([&waiting, upto = waiting.last_load()](time_point) { waiting.forget_loads(upto); });
+            // When everything in it has been announced (backlog.hpp); a queue stays as long as its shard.
+            sessions_.after_all_shards([q = it->second.get(), now, answer = std::make_shared<storage::loaded_rows>(std::move(rows))](
+                                           time_point later) { q->loaded(*answer, std::max(now, later)); });
         } else {
-            sessions_.on_loaded(rows, now);
+            sessions_.on_loaded(std::move(rows), now);
         }
     }
 }
