@@ -28,7 +28,7 @@ void checker::job_written(number n, holder to, const std::string& queue, bool ta
         }
         if (j.with != 0) problem(fmt::format("given out while a consumer has it: {}", say(n)));
     }
-    if (j.acknowledged) {
+    if (j.acknowledged && publications_[n].attempts <= 1) { // else it may be the other copy
         for (auto& t : transactions_) t.came_back |= std::ranges::find(t.acknowledged, n) != t.acknowledged.end();
     }
     j.with = to;
