@@ -2,6 +2,7 @@
 
 #include "core/assert.hpp"
 #include "routing/desk.hpp"
+#include "routing/queue_router.hpp"
 #include "session/entry_record.hpp"
 #include "session/sharing.hpp"
 #include "storage/keys.hpp"
@@ -81,11 +82,7 @@ void session::drop_oldest() {
 void session::take(entry e, time_point now) {
     const change counted{*this};
     if (!online()) return return_to_queue(e, queue_outcome::returned);
-    if (e.message->expired(now)) {
-        desk_->count().drop(drop_reason::expired);
-        erase_stored(e);
-        return return_to_queue(e, queue_outcome::accepted);
-    }
+    if (e.message->expired(now)) return return_to_queue(e, queue_outcome::expired);
     if (ready_for_more()) return hand_over(std::move(e), now);
     e.stored = false; // the store's entry belongs to the queue: it must not spill into this session's backlog
     backlog_.push_back(std::move(e));
@@ -103,7 +100,7 @@ void session::hand_over(entry e, time_point now) {
     if (e.level == qos::at_most_once) { // from a queue: handing over is the acknowledgement
         send({.value = e}, e.redelivery_count != 0, now);
         erase_stored(e);
-        return return_to_queue(e, queue_outcome::accepted);
+        return return_to_queue(e, queue_outcome::gone);
     }
     if (e.share) got_shares_ = true;
     outstanding_entry o{.value = std::move(e), .handle = 0};
@@ -196,9 +193,7 @@ void session::pump(time_point now) {
         if (!e.message->expired(now) || restored_.contains(e.message->id())) {
             hand_over(std::move(e), now);
         } else if (e.from != nullptr) {
-            desk_->count().drop(drop_reason::expired);
-            erase_stored(e);
-            return_to_queue(e, queue_outcome::accepted);
+            return_to_queue(e, queue_outcome::expired);
         } else {
             drop(e, drop_reason::expired);
         }
@@ -290,10 +285,14 @@ std::optional<ticket> session::settle(std::uint16_t handle, settlement how, time
     }
     auto& e = done.value;
     const bool again = how == settlement::requeue || (how == settlement::pass_on && e.share);
-    if (again && e.from == nullptr && e.message) {
+    const auto most = desk_->bounds().max_deliveries;
+    if (!e.message) { // of an exactly-once delivery only the handle was left; of a queue that was left, too
+    } else if (e.from != nullptr) {
+        at = std::max(at, settle_with_queue(e, how, now));
+    } else if (again) {
         const auto who = how == settlement::requeue ? takers::online : takers::any;
-        if (++e.redelivery_count > desk_->bounds().max_deliveries) {
-            drop(e, drop_reason::queue_full);
+        if (++e.redelivery_count; most != 0 && e.redelivery_count >= most) {
+            drop(e, drop_reason::rejected);
         } else if (e.share && pass_on(*desk_, e, id(), slot_, who)) {
             at = desk_->open_ticket();
         } else if (how == settlement::requeue) {
@@ -303,20 +302,46 @@ std::optional<ticket> session::settle(std::uint16_t handle, settlement how, time
             erase_stored(e);
             at = desk_->open_ticket();
         }
-    } else if (e.message) {
-        if (how == settlement::accepted && (e.stored || e.from != nullptr)) {
-            erase_stored(e);
-            at = desk_->open_ticket();
-        } else if (how != settlement::accepted && e.from == nullptr) { // gone for all [MQTT-4.4.0-2, MQTT-4.8.2-6]
-            erase_stored(e);
-            at = desk_->open_ticket();
-        }
-        return_to_queue(e, how == settlement::accepted  ? queue_outcome::accepted
-                           : how == settlement::requeue ? queue_outcome::requeue
-                                                        : queue_outcome::reject);
+    } else if (how != settlement::accepted || e.stored) { // gone for all [MQTT-4.4.0-2, MQTT-4.8.2-6]
+        erase_stored(e);
+        at = desk_->open_ticket();
     }
     pump(now);
     return at;
+}
+
+// What ends here is erased here, in this turn's batch, so that the answer is durable with the ticket.
+ticket session::settle_with_queue(const entry& e, settlement how, time_point now) {
+    auto& q = *e.from;
+    const auto most = q.max_deliveries.load(std::memory_order_relaxed);
+    if (how == settlement::requeue && (most == 0 || e.redelivery_count + 1 < most)) {
+        return_to_queue(e, queue_outcome::requeue);
+        return {};
+    }
+    if (how == settlement::accepted) {
+        erase_stored(e);
+    } else {
+        auto failed = e;
+        if (how == settlement::requeue) ++failed.redelivery_count;
+        desk_->queues().give_up(q, failed,
+                                how == settlement::requeue ? dead_letter_reason::max_deliveries : dead_letter_reason::rejected,
+                                now);
+    }
+    return_to_queue(e, queue_outcome::gone);
+    return desk_->open_ticket();
+}
+
+// The queue gives what this session held to others; an answer that still comes changes nothing but the window.
+void session::release_from(const queue_slot& q) {
+    leave(q);
+    const change counted{*this};
+    outstanding_.for_each([&q](outstanding_entry& o) {
+        if (o.value.from == &q) o.value = entry{.level = o.value.level};
+    });
+    backlog_.give_away([&](const entry& e) {
+        if (e.from == &q) return_to_queue(e, queue_outcome::returned);
+        return e.from == &q;
+    });
 }
 
 std::optional<ticket> session::received(std::uint16_t handle, time_point) {
@@ -353,8 +378,7 @@ void session::forget_handle(message_id of) {
 
 void session::erase_stored(const entry& e) {
     if (e.from == nullptr) return erase_entry(*desk_, e, id());
-    desk_->open().erase(column::entries, storage::entry_key(e.from->id, e.message->id()));
-    desk_->require(true);
+    desk_->queues().erase(*e.from, e);
 }
 
 void session::return_to_queue(const entry& e, queue_outcome how) {
@@ -446,8 +470,16 @@ void session::detach() {
     if (online()) --desk_->count().sessions_online;
     subscriber_ = nullptr;
     slot_->online.store(false, std::memory_order_relaxed);
-    // The queues learn by queue_leave that this consumer is gone and take back what it held.
-    outstanding_.erase_if([](const outstanding_entry& o) { return o.value.from != nullptr; });
+    // What never left goes back first; then the queues learn by queue_leave that this consumer is gone and take back
+    // what it held.
+    backlog_.give_away([this](const entry& e) {
+        return_to_queue(e, queue_outcome::returned);
+        return e.from != nullptr;
+    });
+    outstanding_.erase_if([](const outstanding_entry& o) {
+        return o.value.from != nullptr || (!o.value.message && o.value.level != qos::exactly_once);
+    });
+    joined_.clear();
     in_flight_ = 0;
 }
 
