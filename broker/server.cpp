@@ -99,17 +99,12 @@ void server::recover() {
         const auto submit = [this](storage::batch&& erasures) {
             auto shared = std::make_shared<storage::batch>(std::move(erasures));
             auto* const first = shards_.front().get();
-            first->inbox().post(errand{[first, shared] {
-                auto& open = first->core().desk().open();
-                shared->for_each([&](const storage::batch::operation& o) {
-                    if (o.what == storage::batch::operation::kind::erase) open.erase(o.in, o.key);
-                    if (o.what == storage::batch::operation::kind::erase_prefix) open.erase_prefix(o.in, o.key);
-                });
-            }});
+            first->inbox().post(errand{[first, shared] { first->core().desk().open().append(*shared); }});
         };
-        const auto owners = storage::sweep_ownerless_rows(*rows_, session_id{before.value()}, submit);
+        const auto stop = [&ending] { return ending.stop_requested(); };
+        const auto owners = storage::sweep_ownerless_rows(*rows_, session_id{before.value()}, submit, stop);
         if (owners && *owners != 0) spdlog::info("store: what was left of {} ended sessions erased", *owners);
-        const auto erased = storage::sweep_orphan_messages(*rows_, before, submit, [&] { return ending.stop_requested(); });
+        const auto erased = storage::sweep_orphan_messages(*rows_, before, submit, stop);
         if (erased && *erased != 0) spdlog::info("store: {} messages without receivers erased", *erased);
     }};
 }

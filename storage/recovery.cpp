@@ -214,11 +214,12 @@ result<std::size_t, storage_error> sweep_orphan_messages(const backend& rows, me
 }
 
 result<std::size_t, storage_error> sweep_ownerless_rows(const backend& rows, session_id before,
-                                                        const std::function<void(batch&&)>& submit) {
+                                                        const std::function<void(batch&&)>& submit,
+                                                        const std::function<bool()>& stop) {
     std::size_t owners = 0;
     for (const auto in : {column::subscriptions, column::entries, column::inbound_qos2, column::outbound_qos2}) {
         batch erasures;
-        for (std::uint64_t from = 0;;) {
+        for (std::uint64_t from = 0; !stop();) {
             std::optional<session_id> owner;
             auto done = rows.scan(in, "", session_prefix(session_id{from}), [&](std::string_view key, std::string_view) {
                 owner = decode_session_key(key.substr(0, 8));

@@ -60,8 +60,9 @@ struct recovered {
 
 // Erases what is kept for sessions and queues with ids below `before` that are not there any more: an entry was written by
 // one shard while another ended its session, and the server died before the two met. Wills are not: they are published. One look
-// per owner, not per row. Returns the number of owners.
+// per owner, not per row. Returns the number of owners. Ends early when `stop` says so.
 [[nodiscard]] result<std::size_t, storage_error> sweep_ownerless_rows(const backend& rows, session_id before,
-                                                                      const std::function<void(batch&&)>& submit);
+                                                                      const std::function<void(batch&&)>& submit,
+                                                                      const std::function<bool()>& stop);
 
 } // namespace broker::storage

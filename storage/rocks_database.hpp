@@ -55,7 +55,7 @@ struct rocks_backend::database {
     void start_sealing();
 
     std::atomic<std::uint64_t> writes{0};
-    std::atomic<bool> failed{false}; // the last write
+    std::atomic<bool> failed{false}; // a write: nothing more is written before recover()
 
 private:
     void seal_now_and_then();

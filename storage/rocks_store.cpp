@@ -168,7 +168,7 @@ std::vector<std::string> rocks_backend::notes() const {
 storage_error rocks_backend::closed() const { return {why_closed_}; }
 
 void rocks_backend::recover() {
-    if (!failed_) return;
+    if (db_ && !db_->failed.load(std::memory_order_relaxed)) return;
     const auto left = room_left();
     if (left && left->free < std::min(reopen_room + memtables_bytes(with_, left), left->total / 10)) return;
     const std::unique_lock lock{mutex_};
@@ -181,13 +181,12 @@ void rocks_backend::recover() {
         return;
     }
     db_ = std::move(*again);
-    failed_ = false;
 }
 
 result<void, storage_error> rocks_backend::write(std::span<const batch* const> group, bool sync) {
     const std::shared_lock lock{mutex_};
     if (!db_) return fail(closed());
-    if (failed_) return fail(storage_error{fmt::format("{}: not writable since an earlier write failed", dir_.string()), last_kind_});
+    if (db_->failed.load(std::memory_order_relaxed)) return fail(storage_error{fmt::format("{}: not writable since an earlier write failed", dir_.string()), last_kind_});
     rocksdb::WriteBatch all;
     rocksdb::Status bad;
     for (const auto* const b : group) {
@@ -210,7 +209,6 @@ result<void, storage_error> rocks_backend::write(std::span<const batch* const> g
     const auto status = db_->db->Write(options, &all);
     db_->writes.fetch_add(1, std::memory_order_relaxed);
     if (status.ok()) return {};
-    failed_ = true;
     db_->failed.store(true, std::memory_order_relaxed);
     const auto e = db_->error("write", status);
     last_kind_ = e.why;

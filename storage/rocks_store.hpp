@@ -53,8 +53,7 @@ private:
     const rocks_options with_;
     mutable std::shared_mutex mutex_; // db_ itself: exclusive while it is opened again
     std::unique_ptr<database> db_;    // null: a write failed, and opening again has not succeeded yet
-    bool failed_ = false;             // the last write: nothing more is written before recover(); the writer's thread
-    storage_error::kind last_kind_ = storage_error::kind::other;
+    storage_error::kind last_kind_ = storage_error::kind::other; // of a write that failed
     std::string why_closed_;
     friend struct rocks_opening;
 };

@@ -39,6 +39,12 @@ void batch::put(column c, std::string_view key, std::string_view value) {
 void batch::erase(column c, std::string_view key) { record(operation::kind::erase, c, key, {}); }
 void batch::erase_prefix(column c, std::string_view prefix) { record(operation::kind::erase_prefix, c, prefix, {}); }
 
+void batch::append(const batch& other) {
+    data_ += other.data_;
+    operations_ += other.operations_;
+    require(other.required_);
+}
+
 void batch::clear() {
     data_.clear();
     operations_ = 0;

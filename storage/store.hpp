@@ -54,6 +54,7 @@ public:
     [[nodiscard]] bool empty() const { return operations_ == 0; }
     [[nodiscard]] std::size_t operations() const { return operations_; }
     [[nodiscard]] std::size_t bytes() const { return data_.size(); }
+    void append(const batch& other); // its operations, and the durability it asks for
     void clear();
 
     struct operation {

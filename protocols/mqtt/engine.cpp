@@ -250,11 +250,11 @@ void engine::end_with(reason_code connack_code, reason_code disconnect_code, clo
     with_.out.touch();
 }
 
-// A malformed packet, a protocol error [MQTT-4.13.1-1], or one that cannot be processed now [MQTT3-4.8.0-2].
 void engine::count_refused(std::string_view topic) const {
     if (const auto by = limit_over(topic, with_.bounds)) count_refused(*by);
 }
 
+// A malformed packet, a protocol error [MQTT-4.13.1-1], or one that cannot be processed now [MQTT3-4.8.0-2].
 void engine::fail_with(reason_code reason, std::string_view why) {
     end_with(reason, reason, {.cause = cause_of(reason), .detail = std::string{why}});
 }

@@ -78,8 +78,7 @@ void engine::on_subscribe(const subscribe& s, time_point now) {
 }
 
 void engine::send_retained_of(const retained_wish& w, time_point now) {
-    const auto text = w.filter.text();
-    if (session_ == nullptr || !session_->subscriptions().contains(text)) return; // unsubscribed meanwhile
+    if (session_ == nullptr || !session_->subscriptions().contains(w.filter.text())) return; // unsubscribed meanwhile
     with_.route.send_retained(*session_, w.filter, w.options, now);
 }
 

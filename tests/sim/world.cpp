@@ -216,8 +216,9 @@ void world::sweep(session_id owners_before, message_id messages_before) {
         const auto* const group = &erasures;
         (void)disk_->write({&group, 1}, false);
     };
-    (void)storage::sweep_ownerless_rows(node_->rows(), owners_before, erase);
-    (void)storage::sweep_orphan_messages(node_->rows(), messages_before, erase, [] { return false; });
+    const auto to_the_end = [] { return false; };
+    (void)storage::sweep_ownerless_rows(node_->rows(), owners_before, erase, to_the_end);
+    (void)storage::sweep_orphan_messages(node_->rows(), messages_before, erase, to_the_end);
 }
 
 bool world::move_everything() {

@@ -116,7 +116,10 @@ TEST_CASE("what is left of sessions that are gone is swept; of those that are th
     }
     b.put(column::wills, will_key(session_id{4}), "w");
     write(disk, b);
-    const auto owners = sweep_ownerless_rows(disk, session_id{100}, [&](batch&& erasures) { write(disk, erasures); });
+    const auto erase = [&](batch&& erasures) { write(disk, erasures); };
+    CHECK(sweep_ownerless_rows(disk, session_id{100}, erase, [] { return true; }) == 0); // the server stops
+    CHECK(disk.rows(column::entries) == 12);
+    const auto owners = sweep_ownerless_rows(disk, session_id{100}, erase, [] { return false; });
     CHECK(owners == 2); // 4 and 5
     CHECK(disk.rows(column::entries) == 8);
     CHECK(disk.rows(column::wills) == 1); // which the start publishes
