@@ -236,11 +236,10 @@ result<std::vector<message_ptr>, admin_error> admin_node::retained(const std::st
     if (!topic_filter::parse(filter, shared_.bounds)) {
         return fail(admin_error{admin_error::kind::invalid, "not a topic filter: " + filter});
     }
-    constexpr std::size_t visits_max = 1024; // at once: publishers wait for the lock
     std::vector<message_ptr> found;
     std::optional<std::string> after;
     while (found.size() < count_max) {
-        after = shared_.kept.match(filter, clock_.now(), found, count_max - found.size(), visits_max, after);
+        after = shared_.kept.match(filter, clock_.now(), found, count_max - found.size(), retained::visits_at_once, after);
         if (!after) break;
     }
     return found;

@@ -12,16 +12,24 @@ retained::node* retained::node::child(std::string_view level) const {
     return it == children->end() ? nullptr : &it->second;
 }
 
-retained::node& retained::node::child_made(std::string_view level) {
-    if (auto* const known = child(level)) return *known;
-    if (!children) children = std::make_unique<map>();
-    return (*children)[std::string{level}];
+retained::node* retained::node::find(std::string_view topic) const {
+    level_walk walk{topic};
+    auto* at = child(walk.level());
+    for (walk.next(); !walk.done() && at != nullptr; walk.next()) at = at->child(walk.level());
+    return at;
 }
 
-const retained::node* retained::find(const node& root, std::string_view topic) {
-    const auto* at = &root;
-    for (level_walk walk{topic}; !walk.done() && at != nullptr; walk.next()) at = at->child(walk.level());
-    return at;
+retained::node& retained::node::made(std::string_view topic) {
+    auto* at = this;
+    for (level_walk walk{topic}; !walk.done(); walk.next()) {
+        if (!at->children) at->children = std::make_unique<map>();
+        auto it = at->children->lower_bound(walk.level());
+        if (it == at->children->end() || it->first != walk.level()) {
+            it = at->children->emplace_hint(it, std::string{walk.level()}, node{});
+        }
+        at = &it->second;
+    }
+    return *at;
 }
 
 bool retained::has_room(std::size_t messages, std::size_t more_bytes) const {
@@ -30,13 +38,12 @@ bool retained::has_room(std::size_t messages, std::size_t more_bytes) const {
 
 retained::outcome retained::set(const message_ptr& m, bool room_is_sure) {
     const std::unique_lock lock{mutex_};
-    const auto* const there = find(root_, m->topic());
-    const bool known = there != nullptr && there->message;
-    const auto freed = known ? there->message->footprint() : 0;
+    auto* at = root_.find(m->topic());
+    const bool known = at != nullptr && at->message;
+    const auto freed = known ? at->message->footprint() : 0;
     if (!room_is_sure && !known && count() >= bounds_.retained_messages_max) return outcome::refused_count;
     if (!room_is_sure && bytes() - freed + m->footprint() > bounds_.retained_bytes_max) return outcome::refused_bytes;
-    auto* at = &root_;
-    for (level_walk walk{m->topic()}; !walk.done(); walk.next()) at = &at->child_made(walk.level());
+    if (at == nullptr) at = &root_.made(m->topic());
     at->message = m;
     bytes_.fetch_add(m->footprint() - freed, std::memory_order_relaxed);
     if (!known) count_.fetch_add(1, std::memory_order_relaxed);
@@ -77,7 +84,7 @@ bool retained::erase_locked(std::string_view topic, time_point expired_by) {
 }
 
 message_ptr retained::get_held(std::string_view topic) const {
-    const auto* const at = find(root_, topic);
+    const auto* const at = root_.find(topic);
     return at == nullptr ? message_ptr{} : at->message;
 }
 

@@ -28,6 +28,7 @@ public:
     bool erase(std::string_view topic); // true: there was one
 
     [[nodiscard]] message_ptr get(std::string_view topic, time_point now) const;
+    static constexpr std::size_t visits_at_once = 1024; // publishers wait for the lock meanwhile
     // One piece of a walk: appends what matches, at most `count_max`, in the order of topics' levels, having looked at no
     // more than `visits_max` nodes of the tree; expired messages are left out. Returned: the place where it stopped, from
     // which the next piece goes on (`after`; a topic that need not have a message, or be there any more); nothing at the
@@ -54,9 +55,9 @@ private:
         message_ptr message{};
         std::unique_ptr<map> children{};
         [[nodiscard]] node* child(std::string_view level) const;
-        [[nodiscard]] node& child_made(std::string_view level);
+        [[nodiscard]] node* find(std::string_view topic) const; // below it; null: there is none
+        [[nodiscard]] node& made(std::string_view topic);
     };
-    [[nodiscard]] static const node* find(const node& root, std::string_view topic);
     class matcher;
 
     bool erase_locked(std::string_view topic, time_point expired_by);

@@ -10,10 +10,7 @@ namespace broker {
 
 namespace {
 
-// Found, and looked at, under the lock at once. A filter that matches little in a large tree goes through it over many
-// turns.
-constexpr std::size_t piece_max = 64;
-constexpr std::size_t visits_max = 1024;
+constexpr std::size_t piece_max = 64; // found under the lock at once
 
 } // namespace
 
@@ -30,7 +27,9 @@ void session::forget_retained(std::string_view filter) {
     std::erase_if(walks_, [&](const retained_walk& w) { return w.filter == filter; });
 }
 
+// A filter that matches little in a large tree goes through it over many turns, whatever else wakes the session meanwhile.
 void session::pump_retained(time_point now) {
+    if (walk_waits_) return;
     std::vector<message_ptr> piece;
     while (!walks_.empty()) {
         if (!online() || !subscriber_->has_room_to_spare()) return;
@@ -38,7 +37,7 @@ void session::pump_retained(time_point now) {
         const auto most = w.options.maximum_qos == qos::at_most_once ? piece_max : std::min(piece_max, window_ - in_flight_);
         if (most == 0) return;
         piece.clear();
-        auto stopped = desk_->kept().match(w.pattern(), now, piece, most, visits_max, w.after);
+        auto stopped = desk_->kept().match(w.pattern(), now, piece, most, retained::visits_at_once, w.after);
         for (const auto& m : piece) {
             if (!hand_over_retained(m, w.options, now)) return;
             w.after = m->topic();
@@ -48,8 +47,15 @@ void session::pump_retained(time_point now) {
             continue;
         }
         w.after = std::move(stopped);
-        if (piece.size() < most) return desk_->walkers().push_back(slot_);
+        if (piece.size() == most) continue;
+        walk_waits_ = true;
+        return desk_->walkers().push_back(slot_);
     }
+}
+
+void session::go_on_walking(time_point now) {
+    walk_waits_ = false;
+    pump(now);
 }
 
 // False: there is no room for it now.

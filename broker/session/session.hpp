@@ -183,6 +183,7 @@ private:
     };
 
     void pump_retained(time_point now);
+    void go_on_walking(time_point now); // the next turn has come
     [[nodiscard]] bool hand_over_retained(const message_ptr& m, const subscription_options& options, time_point now);
     [[nodiscard]] bool ready_for_more() const;
     [[nodiscard]] bool has_place_for(const entry& e) const;
@@ -196,6 +197,7 @@ private:
     void record_handle(outstanding_entry& o);
     void wait_for_handle(outstanding_entry& o); // recorded; committed() is called when that is on disk
     void forget_handle(message_id of);          // recorded before a restart: not needed any more
+    void erase_handle(message_id of);           // its row
     [[nodiscard]] std::uint16_t next_handle();
     [[nodiscard]] bool send_outstanding(time_point now);
     void drop_unsent(outstanding_entry& o);
@@ -230,6 +232,7 @@ private:
     std::size_t in_flight_ = 0;   // outstanding on this connection: counts against the window
     subscription_map subscriptions_;
     std::vector<retained_walk> walks_; // the first is under way
+    bool walk_waits_ = false;          // for the next turn
     window<outstanding_entry> outstanding_;
     window<outstanding_entry>::place unsent_ = 0; // everything outstanding before it was sent on this connection
     restored_handles restored_;

@@ -62,7 +62,7 @@ bool session::pass_on_shares(takers who) {
             return false;
         }
         backlog_.settled(e.message->id());
-        if (o.recorded) desk_->open().erase(column::outbound_qos2, storage::outbound_qos2_key(id(), e.message->id()));
+        if (o.recorded) erase_handle(e.message->id());
         return true;
     });
     backlog_.give_away([&](const entry& e) {
