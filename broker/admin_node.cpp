@@ -12,7 +12,6 @@ using admin::admin_error;
 
 namespace {
 
-constexpr seconds patience{5};
 constexpr std::size_t stream_messages_max = 10'000; // an admin client that does not keep up loses what is beyond it
 
 // The admin's side of a subscription: filled by a shard, emptied by the admin thread.
@@ -93,31 +92,13 @@ admin_node::admin_node(node_facts facts, std::vector<shard*> shards, commons& sh
     : facts_{std::move(facts)}, shards_{std::move(shards)}, shared_{shared}, store_{store}, alarms_{raised}, clock_{clock},
       started_at_{clock.now()} {}
 
-template <class Answer>
-result<Answer, admin_error> admin_node::on_shard(std::size_t i, std::function<Answer(shard&)> ask) {
-    auto promise = std::make_shared<std::promise<Answer>>();
-    auto future = promise->get_future();
+result<bool, admin_error> admin_node::when_durable(std::size_t i, std::function<ticket(shard&)> act) {
+    auto promise = std::make_shared<std::promise<bool>>();
     auto* const on = shards_[i];
-    on->inbox().post(errand{[on, promise, ask = std::move(ask)] { promise->set_value(ask(*on)); }});
-    if (future.wait_for(patience) != std::future_status::ready) {
-        return fail(admin_error{admin_error::kind::timeout, "a shard did not answer within 5 s; the broker is overloaded"});
-    }
-    return future.get();
-}
-
-template <class Row>
-result<std::vector<Row>, admin_error> admin_node::gather(std::function<void(shard&, std::vector<Row>&)> ask) {
-    std::vector<Row> all;
-    for (std::size_t i = 0; i != shards_.size(); ++i) {
-        auto rows = on_shard<std::vector<Row>>(i, [ask](shard& on) {
-            std::vector<Row> some;
-            ask(on, some);
-            return some;
-        });
-        if (!rows) return fail(rows.error());
-        std::move(rows->begin(), rows->end(), std::back_inserter(all));
-    }
-    return all;
+    on->inbox().post(errand{[on, promise, act = std::move(act)] {
+        on->when_durable(act(*on), [promise] { promise->set_value(true); });
+    }});
+    return wait_for(promise->get_future());
 }
 
 bool admin_node::ready() const { return ready_.load() && !store_.failed(); }
@@ -152,6 +133,11 @@ result<admin::status, admin_error> admin_node::get_status() {
     s.retained_messages = shared_.kept.count();
     s.retained_bytes = shared_.kept.bytes();
     s.queues = shared_.queues.size();
+    shared_.queues.for_each([&s](const queue_slot& q, const queue_table::declaration& how) {
+        if (how.by == queue_table::origin::use) return;
+        const auto messages = q.messages.load(std::memory_order_relaxed);
+        s.declared_queues.emplace_back(q.name, static_cast<std::size_t>(std::max<std::int64_t>(messages, 0)));
+    });
     s.store_failed = store_.trouble().any();
     s.alarms = alarms_.all();
     s.store_pending_bytes = store_.pending_bytes();
@@ -214,19 +200,6 @@ result<std::vector<admin::session_row>, admin_error> admin_node::list_sessions()
                            .inflight = s.outstanding(),
                            .queued = s.waiting(),
                            .expires_at = ends_at,
-                           .shard = on.core().desk().self()});
-        });
-    });
-}
-
-result<std::vector<admin::queue_row>, admin_error> admin_node::list_queues() {
-    return gather<admin::queue_row>([](shard& on, std::vector<admin::queue_row>& out) {
-        on.core().for_each_queue([&](const queue& q) {
-            out.push_back({.name = q.handle().name,
-                           .messages = q.ready() + q.unacknowledged(),
-                           .unacknowledged = q.unacknowledged(),
-                           .consumers = q.consumers(),
-                           .bytes = q.handle().bytes.load(std::memory_order_relaxed),
                            .shard = on.core().desk().self()});
         });
     });

@@ -35,6 +35,14 @@ public:
     [[nodiscard]] result<std::size_t, admin::admin_error> kick(const std::string& client_id) override;
     [[nodiscard]] result<std::vector<admin::session_row>, admin::admin_error> list_sessions() override;
     [[nodiscard]] result<std::vector<admin::queue_row>, admin::admin_error> list_queues() override;
+    [[nodiscard]] result<bool, admin::admin_error> declare_queue(const std::string& name,
+                                                                 const queue_settings& settings) override;
+    [[nodiscard]] result<std::vector<admin::queue_message>, admin::admin_error> peek_queue(const std::string& name,
+                                                                                           std::size_t count_max) override;
+    [[nodiscard]] result<admin::queue_removed, admin::admin_error> remove_from_queue(const std::string& name,
+                                                                                     std::size_t count_max,
+                                                                                     const std::string& to) override;
+    [[nodiscard]] result<bool, admin::admin_error> delete_queue(const std::string& name, bool force) override;
     [[nodiscard]] result<std::vector<message_ptr>, admin::admin_error> retained(const std::string& filter,
                                                                                 std::size_t count_max) override;
     [[nodiscard]] result<std::size_t, admin::admin_error> delete_retained(const std::string& filter) override;
@@ -43,12 +51,19 @@ public:
         const std::vector<std::string>& filters, qos maximum) override;
 
 private:
+    static constexpr seconds patience{5};
+
+    template <class Answer>
+    [[nodiscard]] static result<Answer, admin::admin_error> wait_for(std::future<Answer> future);
     // Runs `ask` on shard i's thread and gives its answer, unless the shard is too busy to answer.
     template <class Answer>
     [[nodiscard]] result<Answer, admin::admin_error> on_shard(std::size_t i, std::function<Answer(shard&)> ask);
     template <class Row>
     [[nodiscard]] result<std::vector<Row>, admin::admin_error> gather(
         std::function<void(shard&, std::vector<Row>&)> ask);
+    // Runs `act` on shard i's thread and waits for the ticket it gives.
+    [[nodiscard]] result<bool, admin::admin_error> when_durable(std::size_t i, std::function<ticket(shard&)> act);
+    [[nodiscard]] std::size_t owner_of(std::string_view queue) const { return queue_table::owner_of(queue, shards_.size()); }
 
     node_facts facts_;
     std::vector<shard*> shards_;
@@ -60,5 +75,36 @@ private:
     std::atomic<bool> ready_{false};
     std::atomic<std::size_t> next_shard_{0};
 };
+
+template <class Answer>
+result<Answer, admin::admin_error> admin_node::wait_for(std::future<Answer> future) {
+    if (future.wait_for(patience) != std::future_status::ready) {
+        return fail(admin::admin_error{admin::admin_error::kind::timeout, "no answer within 5 s; the broker is overloaded"});
+    }
+    return future.get();
+}
+
+template <class Answer>
+result<Answer, admin::admin_error> admin_node::on_shard(std::size_t i, std::function<Answer(shard&)> ask) {
+    auto promise = std::make_shared<std::promise<Answer>>();
+    auto* const on = shards_[i];
+    on->inbox().post(errand{[on, promise, ask = std::move(ask)] { promise->set_value(ask(*on)); }});
+    return wait_for(promise->get_future());
+}
+
+template <class Row>
+result<std::vector<Row>, admin::admin_error> admin_node::gather(std::function<void(shard&, std::vector<Row>&)> ask) {
+    std::vector<Row> all;
+    for (std::size_t i = 0; i != shards_.size(); ++i) {
+        auto rows = on_shard<std::vector<Row>>(i, [ask](shard& on) {
+            std::vector<Row> some;
+            ask(on, some);
+            return some;
+        });
+        if (!rows) return fail(rows.error());
+        std::move(rows->begin(), rows->end(), std::back_inserter(all));
+    }
+    return all;
+}
 
 } // namespace broker

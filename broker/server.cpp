@@ -5,6 +5,7 @@
 #include "storage/records.hpp"
 #include "storage/recovery.hpp"
 #include "storage/rocks_store.hpp"
+#include "storage/upgrade.hpp"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -72,6 +73,7 @@ void server::open_store() {
 
 void server::recover() {
     const auto start = std::chrono::steady_clock::now();
+    if (auto upgraded = storage::upgrade(*rows_); !upgraded) throw start_error{upgraded.error().what};
     auto found = storage::recover(*rows_);
     if (!found) throw start_error{found.error().what};
     for (const auto& row : found->quarantined) {
@@ -81,11 +83,12 @@ void server::recover() {
     storage::batch lease;
     lease.put(storage::column::meta, storage::id_lease_key(),
               storage::encode_id_lease(found->next_id + id_source::lease_step));
-    const auto* const group = &lease;
-    if (auto written = rows_->write({&group, 1}, true); !written) throw start_error{written.error().what};
-
+    lease.erase(storage::column::meta, storage::exact_counts_key()); // until this process stops cleanly
     commons_ = std::make_unique<commons>(options_.bounds, *committer_, found->next_id, shards_.size(), options_.durability);
     commons_->restore(*found);
+    if (const auto wrong = commons_->declare(options_.queues, lease)) throw start_error{"configuration: " + *wrong};
+    const auto* const group = &lease;
+    if (auto written = rows_->write({&group, 1}, true); !written) throw start_error{written.error().what};
     for (std::size_t i = 0; i != shards_.size(); ++i) {
         shards_[i] = std::make_unique<shard>(shard_index{static_cast<std::uint16_t>(i)}, *commons_, clock_);
         shards_[i]->core().restore(*found, clock_.now());
@@ -95,6 +98,8 @@ void server::recover() {
                  found->queues.size(), found->retained.size(), ms);
     commit_thread_ = std::make_unique<storage::commit_thread>(
         *committer_, [this](const storage::store_trouble& t) { on_store_trouble(t); });
+    counts_known_ = found->counts_are_exact;
+    if (!counts_known_) count_queues();
     sweeper_ = std::jthread{[this, before = message_id{found->next_id}](const std::stop_token& ending) {
         const auto submit = [this](storage::batch&& erasures) {
             auto shared = std::make_shared<storage::batch>(std::move(erasures));
@@ -124,6 +129,37 @@ void server::on_store_trouble(const storage::store_trouble& t) {
                                   t.failed ? ", nothing is acknowledged until writing works again" : "");
     alarms_.raise(t.full ? "disk_full" : "store_failed", text, clock_.now());
     spdlog::error("store: {}", text);
+}
+
+// After a crash: beside serving, but as of now. What is put and erased meanwhile counts itself.
+void server::count_queues() {
+    auto begun = std::make_shared<std::promise<void>>();
+    auto ready = begun->get_future();
+    counter_ = std::jthread{[this, begun](const std::stop_token& stop) {
+        std::unordered_map<session_id, storage::queue_counts> counts;
+        const auto done = storage::count_queues(
+            *rows_, [begun] { begun->set_value(); }, [&stop] { return !stop.stop_requested(); }, counts);
+        if (!done) spdlog::error("store: queues could not be counted, their limits are loose: {}", done.error().what);
+        if (!done || !*done) return;
+        for (const auto& [id, c] : counts) {
+            commons_->queues.add_counts(id, static_cast<std::int64_t>(c.messages), static_cast<std::int64_t>(c.bytes));
+        }
+        counts_known_ = true;
+    }};
+    ready.wait();
+}
+
+// Every batch is written: what queues hold is known, and the next start need not count.
+void server::write_queue_states() {
+    storage::batch states;
+    for (const auto& s : shards_) {
+        if (s) s->core().queues().write_states(states);
+    }
+    states.put(storage::column::meta, storage::exact_counts_key(), "1");
+    const auto* const group = &states;
+    if (auto written = rows_->write({&group, 1}, true); !written) {
+        spdlog::warn("store: {}; the next start counts what queues hold", written.error().what);
+    }
 }
 
 void server::listen() {
@@ -189,6 +225,11 @@ void server::stop() {
         if (s) s->join();
     }
     if (commit_thread_) commit_thread_->stop();
+    if (counter_.joinable()) {
+        counter_.request_stop();
+        counter_.join();
+    }
+    if (counts_known_ && committer_ && committer_->idle() && !committer_->failed()) write_queue_states();
 }
 
 } // namespace broker

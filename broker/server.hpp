@@ -13,6 +13,7 @@
 #include "storage/rocks_store.hpp"
 #include "sys_publisher.hpp"
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -30,6 +31,8 @@ public:
 private:
     void open_store();
     void recover();
+    void count_queues();
+    void write_queue_states();
     void listen();
     void damaged(const std::string& what);
     void on_store_trouble(const storage::store_trouble& t);
@@ -51,6 +54,8 @@ private:
     std::unique_ptr<admin_node> node_;
     std::unique_ptr<admin_listener> admin_;
     std::jthread sweeper_;
+    std::jthread counter_;
+    std::atomic<bool> counts_known_{false};
     bool stopped_ = false;
 };
 

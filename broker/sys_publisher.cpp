@@ -21,9 +21,9 @@ std::size_t memory_in_use() {
 
 admin::sys_reading reading_of(shard& on) {
     admin::sys_reading r{.sums = on.core().desk().count(), .sessions = on.core().sessions().size()};
-    on.core().for_each_queue([&](const queue& q) {
-        r.queued_messages += q.ready();
-        r.queued_bytes += q.handle().bytes.load(std::memory_order_relaxed);
+    on.core().queues().for_each([&](const queue& q) {
+        r.queued_messages += q.messages();
+        r.queued_bytes += q.bytes();
     });
     return r;
 }

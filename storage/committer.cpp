@@ -175,6 +175,10 @@ loaded_rows committer::load(const load_request& request) const {
         found.entries.emplace_back(key, value);
         return true;
     };
+    if (request.priority) {
+        load_queue(found, visit);
+        return found;
+    }
     const auto done = rows_.scan(column::entries, session_prefix(request.of), entry_key(request.of, request.from), visit);
     if (!done) {
         found.more = true; // what cannot be read now is tried again later
@@ -191,6 +195,27 @@ loaded_rows committer::load(const load_request& request) const {
         found.messages.push_back(std::move(shared));
     }
     return found;
+}
+
+// A redelivery count follows its entry.
+void committer::load_queue(loaded_rows& found, const backend::row_visitor& take) const {
+    const auto& request = found.request;
+    const auto done = rows_.scan(
+        column::queue_entries, queue_prefix(request.of, *request.priority),
+        queue_entry_key(request.of, *request.priority, request.from), [&](std::string_view key, std::string_view value) {
+            const auto parts = decode_queue_entry_key(key);
+            if (!parts || !parts->redelivery) {
+                if (!take(key, value)) return false;
+                found.redelivery_counts.push_back(0);
+            } else if (!found.entries.empty() && key.starts_with(found.entries.back().first)) {
+                found.redelivery_counts.back() = decode_redelivery_count(value).value_or(0);
+            }
+            return true;
+        });
+    if (!done) {
+        found.more = true;
+        if (unreadable_) unreadable_(done.error());
+    }
 }
 
 store_trouble committer::trouble() const {

@@ -70,6 +70,7 @@ private:
     };
 
     [[nodiscard]] loaded_rows load(const load_request& request) const;
+    void load_queue(loaded_rows& found, const backend::row_visitor& take) const;
     void look_at_room();
     void set_trouble(const store_trouble& now);
     void tell_trouble();

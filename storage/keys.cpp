@@ -13,10 +13,14 @@ std::string id_key(std::uint64_t id) {
     return key;
 }
 
+constexpr char appendix = 1; // of keys that follow another's
+constexpr char second_appendix = 2;
+
 } // namespace
 
 std::string_view format_key() { return "format"; }
 std::string_view id_lease_key() { return "id_lease"; }
+std::string_view exact_counts_key() { return "exact_counts"; }
 std::string session_key(session_id id) { return id_key(id.value()); }
 std::string session_prefix(session_id id) { return id_key(id.value()); }
 std::string queue_key(session_id id) { return id_key(id.value()); }
@@ -34,6 +38,27 @@ std::string entry_key(session_id of, message_id message) {
     key.reserve(16);
     byte_writer{key}.u64(of.value()).u64(message.value());
     return key;
+}
+
+std::string queue_state_key(session_id id) { return id_key(id.value()) + appendix; }
+std::string queue_settings_key(session_id id) { return id_key(id.value()) + second_appendix; }
+std::string queue_prefix(session_id id) { return id_key(id.value()); }
+
+std::string queue_prefix(session_id id, std::uint8_t priority) {
+    std::string key;
+    byte_writer{key}.u64(id.value()).u8(static_cast<std::uint8_t>(priority_max - priority));
+    return key;
+}
+
+std::string queue_entry_key(session_id of, std::uint8_t priority, message_id message) {
+    std::string key;
+    key.reserve(18);
+    byte_writer{key}.u64(of.value()).u8(static_cast<std::uint8_t>(priority_max - priority)).u64(message.value());
+    return key;
+}
+
+std::string redelivery_key(session_id of, std::uint8_t priority, message_id message) {
+    return queue_entry_key(of, priority, message) + appendix;
 }
 
 std::string outbound_qos2_key(session_id of, message_id message) { return entry_key(of, message); }
@@ -56,6 +81,28 @@ std::optional<entry_key_parts> decode_entry_key(std::string_view key) {
     byte_reader in{as_bytes(key)};
     const session_id of{in.u64()};
     return entry_key_parts{of, message_id{in.u64()}};
+}
+
+std::optional<session_id> decode_queue_state_key(std::string_view key) {
+    if (key.size() != 9 || key.back() != appendix) return std::nullopt;
+    return decode_session_key(key.substr(0, 8));
+}
+
+std::optional<session_id> decode_queue_settings_key(std::string_view key) {
+    if (key.size() != 9 || key.back() != second_appendix) return std::nullopt;
+    return decode_session_key(key.substr(0, 8));
+}
+
+std::optional<queue_entry_key_parts> decode_queue_entry_key(std::string_view key) {
+    if (key.size() != 17 && (key.size() != 18 || key.back() != appendix)) return std::nullopt;
+    byte_reader in{as_bytes(key)};
+    queue_entry_key_parts parts{.of = session_id{in.u64()}};
+    const auto rank = in.u8();
+    if (rank > priority_max) return std::nullopt;
+    parts.priority = static_cast<std::uint8_t>(priority_max - rank);
+    parts.message = message_id{in.u64()};
+    parts.redelivery = key.size() == 18;
+    return parts;
 }
 
 std::optional<subscription_key_parts> decode_subscription_key(std::string_view key) {

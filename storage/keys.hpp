@@ -1,11 +1,13 @@
 // Keys: big-endian, so that byte order is meaning. Sessions and queues share one id space.
-//   meta           "format" | "id_lease"
+//   meta           "format" | "id_lease" | "exact_counts"
 //   sessions       session id (8)            queues, wills: the same
 //   subscriptions  session id (8) filter text
 //   messages       message id (8)
 //   entries        session id (8) message id (8)       outbound_qos2: the same
 //   inbound_qos2   session id (8) packet id (2)
 //   retained       topic
+//   queue_entries  queue id (8) 9 - priority (1) message id (8), and behind it with one more byte (1) its redelivery count
+//   queues         queue id (8), and behind it with one more byte its state (1) and its declared settings (2)
 #pragma once
 
 #include "core/ids.hpp"
@@ -16,11 +18,20 @@
 
 namespace broker::storage {
 
+inline constexpr std::uint8_t priority_max = 9;
+
 [[nodiscard]] std::string_view format_key();
 [[nodiscard]] std::string_view id_lease_key();
+[[nodiscard]] std::string_view exact_counts_key(); // there after a clean stop: queues' states hold exact counts
 [[nodiscard]] std::string session_key(session_id id);
 [[nodiscard]] std::string session_prefix(session_id id); // of subscriptions, entries, inbound_qos2, outbound_qos2
 [[nodiscard]] std::string queue_key(session_id id);
+[[nodiscard]] std::string queue_state_key(session_id id);
+[[nodiscard]] std::string queue_settings_key(session_id id);
+[[nodiscard]] std::string queue_prefix(session_id id);
+[[nodiscard]] std::string queue_prefix(session_id id, std::uint8_t priority);
+[[nodiscard]] std::string queue_entry_key(session_id of, std::uint8_t priority, message_id message);
+[[nodiscard]] std::string redelivery_key(session_id of, std::uint8_t priority, message_id message);
 [[nodiscard]] std::string will_key(session_id id);
 [[nodiscard]] std::string subscription_key(session_id id, std::string_view filter);
 [[nodiscard]] std::string message_key(message_id id);
@@ -36,6 +47,15 @@ struct entry_key_parts {
 // Nothing when the key has not the form above.
 [[nodiscard]] std::optional<session_id> decode_session_key(std::string_view key);
 [[nodiscard]] std::optional<entry_key_parts> decode_entry_key(std::string_view key);
+[[nodiscard]] std::optional<session_id> decode_queue_state_key(std::string_view key);
+[[nodiscard]] std::optional<session_id> decode_queue_settings_key(std::string_view key);
+struct queue_entry_key_parts {
+    session_id of{};
+    std::uint8_t priority = 0;
+    message_id message{};
+    bool redelivery = false; // the key of a redelivery count
+};
+[[nodiscard]] std::optional<queue_entry_key_parts> decode_queue_entry_key(std::string_view key);
 struct subscription_key_parts {
     session_id of{};
     std::string_view filter{};

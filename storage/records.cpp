@@ -2,6 +2,7 @@
 
 #include "core/byte_reader.hpp"
 #include "core/byte_writer.hpp"
+#include "storage/keys.hpp"
 
 #include <zlib.h>
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::uint8_t version = 1;
 constexpr std::uint8_t session_version = 2; // 1: without sent_below
+constexpr std::uint64_t ttl_max_s = 100ULL * 365 * 24 * 3600; // beyond it time points would overflow
 
 std::uint32_t checksum(std::string_view bytes) {
     return static_cast<std::uint32_t>(
@@ -196,6 +198,90 @@ result<queue_record, storage_error> decode_queue(std::string_view value) {
     queue_record r{.name = std::string{in->text16()}};
     if (r.name.empty()) in->fail();
     return closed(*in, std::move(r));
+}
+
+void encode_queue_settings(const queue_settings& s, std::string& to) {
+    record_writer out{to};
+    std::uint8_t set = 0;
+    const auto bit = [&set](bool there, unsigned at) { set = static_cast<std::uint8_t>(set | (there ? 1U << at : 0U)); };
+    bit(s.messages_max.has_value(), 0);
+    bit(s.bytes_max.has_value(), 1);
+    bit(s.ttl.has_value(), 2);
+    bit(s.policy.has_value(), 3);
+    bit(s.dead_letter.has_value(), 4);
+    bit(s.max_deliveries.has_value(), 5);
+    bit(s.priority.has_value(), 6);
+    out.u8(set);
+    if (s.messages_max) out.u64(*s.messages_max);
+    if (s.bytes_max) out.u64(*s.bytes_max);
+    if (s.ttl) out.u64(static_cast<std::uint64_t>(s.ttl->count()));
+    if (s.policy) out.u8(static_cast<std::uint8_t>(*s.policy));
+    if (s.dead_letter) out.text16(*s.dead_letter);
+    if (s.max_deliveries) out.u32(*s.max_deliveries);
+    if (s.priority) out.u8(*s.priority ? 1 : 0);
+}
+
+result<queue_settings, storage_error> decode_queue_settings(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    queue_settings s;
+    const auto set = in->u8();
+    if ((set & 128) != 0) in->fail();
+    if ((set & 1) != 0) s.messages_max = in->u64();
+    if ((set & 2) != 0) s.bytes_max = in->u64();
+    if ((set & 4) != 0) {
+        const auto ttl_s = in->u64();
+        if (ttl_s > ttl_max_s) in->fail();
+        s.ttl = seconds{static_cast<std::int64_t>(ttl_s % (ttl_max_s + 1))};
+    }
+    if ((set & 8) != 0) {
+        const auto policy = in->u8();
+        if (policy >= policy_words.size()) in->fail();
+        s.policy = static_cast<overflow_policy>(policy % policy_words.size());
+    }
+    if ((set & 16) != 0) s.dead_letter = std::string{in->text16()};
+    if ((set & 32) != 0) s.max_deliveries = in->u32();
+    if ((set & 64) != 0) s.priority = in->u8() != 0;
+    return closed(*in, std::move(s));
+}
+
+void encode_queue_state(const queue_state_record& r, std::string& to) {
+    record_writer out{to};
+    out.u64(r.messages).u64(r.bytes).u8(static_cast<std::uint8_t>(r.marks.size()));
+    for (const auto& m : r.marks) out.u8(m.priority).u64(m.first.value()).u64(m.delivered.value());
+}
+
+result<queue_state_record, storage_error> decode_queue_state(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    queue_state_record r{.messages = in->u64(), .bytes = in->u64()};
+    const std::size_t count = in->u8();
+    if (count > priority_max + 1U) in->fail();
+    for (std::size_t i = 0; i != count && !in->failed(); ++i) {
+        queue_state_record::mark m{.priority = in->u8()};
+        if (m.priority > priority_max) in->fail();
+        m.first = message_id{in->u64()};
+        m.delivered = message_id{in->u64()};
+        r.marks.push_back(m);
+    }
+    return closed(*in, std::move(r));
+}
+
+void encode_redelivery_count(std::uint32_t count, std::string& to) { record_writer{to}.u32(count); }
+
+result<std::uint32_t, storage_error> decode_redelivery_count(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    const auto count = in->u32();
+    return closed(*in, count);
+}
+
+std::size_t queue_entry_footprint(std::string_view value) {
+    // The entry's own fields and both checksums, then the message record's fixed fields and lengths.
+    constexpr std::size_t entry_fixed = 1 + 1 + 1 + 4 + 2 + 4;
+    constexpr std::size_t message_fixed = 1 + 1 + 1 + 8 + 8 + 8 + 2 + 4 + 4 + 4;
+    const auto fixed = entry_fixed + message_fixed;
+    return sizeof(message) + (value.size() > fixed ? value.size() - fixed : 0);
 }
 
 void encode_will(const will_record& r, std::string& to) {

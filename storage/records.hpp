@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/message.hpp"
+#include "core/queue_settings.hpp"
 #include "core/result.hpp"
 #include "routing/subscription.hpp"
 #include "storage/store.hpp"
@@ -48,6 +49,18 @@ struct queue_record {
     std::string name{};
 };
 
+// What spares a start to read a queue's entries.
+struct queue_state_record {
+    std::uint64_t messages = 0; // right only after a clean stop
+    std::uint64_t bytes = 0;
+    struct mark {
+        std::uint8_t priority = 0;
+        message_id first{};     // no entry has a lower id: where a scan begins
+        message_id delivered{}; // no entry with a higher id was handed to a consumer
+    };
+    std::vector<mark> marks{};
+};
+
 struct will_record {
     message_fields message{};
     std::uint32_t delay_s = 0;
@@ -62,6 +75,9 @@ void encode_entry(const entry_record& r, const message_fields* body, std::string
 void encode_inbound_qos2(const inbound_qos2_record& r, std::string& to);
 void encode_outbound_qos2(const outbound_qos2_record& r, std::string& to);
 void encode_queue(const queue_record& r, std::string& to);
+void encode_queue_settings(const queue_settings& s, std::string& to); // declared by an administrator
+void encode_queue_state(const queue_state_record& r, std::string& to);
+void encode_redelivery_count(std::uint32_t count, std::string& to);
 void encode_will(const will_record& r, std::string& to);
 [[nodiscard]] std::string encode_id_lease(std::uint64_t next_id);
 
@@ -71,6 +87,11 @@ void encode_will(const will_record& r, std::string& to);
 [[nodiscard]] result<entry_record, storage_error> decode_entry(std::string_view value);
 [[nodiscard]] result<outbound_qos2_record, storage_error> decode_outbound_qos2(std::string_view value);
 [[nodiscard]] result<queue_record, storage_error> decode_queue(std::string_view value);
+[[nodiscard]] result<queue_settings, storage_error> decode_queue_settings(std::string_view value);
+[[nodiscard]] result<queue_state_record, storage_error> decode_queue_state(std::string_view value);
+[[nodiscard]] result<std::uint32_t, storage_error> decode_redelivery_count(std::string_view value);
+// message::footprint() of the message inside a queue's entry, from the record's size.
+[[nodiscard]] std::size_t queue_entry_footprint(std::string_view value);
 [[nodiscard]] result<will_record, storage_error> decode_will(std::string_view value);
 [[nodiscard]] result<std::uint64_t, storage_error> decode_id_lease(std::string_view value);
 

@@ -137,21 +137,33 @@ private:
         });
     }
 
+    // What follows a queue's record. True: read on.
+    template <class To, class Decode>
+    bool read_queue_row(session_id of, std::string_view key, std::string_view value, To recovered_queue::*to, Decode decode) {
+        if (into_.queues.empty() || into_.queues.back().id != of) return true;
+        if (auto record = decode(value)) into_.queues.back().*to = std::move(*record);
+        else set_aside(column::queues, key, record.error().what);
+        return true;
+    }
+
     result<void, storage_error> read_queues() {
         auto done = rows_.scan(column::queues, "", "", [this](std::string_view key, std::string_view value) {
+            if (const auto of = decode_queue_state_key(key)) return read_queue_row(*of, key, value, &recovered_queue::state, decode_queue_state);
+            if (const auto of = decode_queue_settings_key(key)) return read_queue_row(*of, key, value, &recovered_queue::declared, decode_queue_settings);
             const auto id = decode_session_key(key);
             auto record = decode_queue(value);
             if (id && record) {
-                into_.queues.push_back({.id = *id, .name = std::move(record->name)});
+                into_.queues.push_back({.id = *id, .queue = std::move(*record)});
             } else {
                 set_aside(column::queues, key, id ? record.error().what : "malformed key");
             }
             return true;
         });
-        for (auto& q : into_.queues) {
-            if (done) done = look_for_entries(q.id, q.has_entries);
-        }
-        return done;
+        if (!done) return done;
+        const auto exact = rows_.get(column::meta, exact_counts_key());
+        if (!exact) return fail(exact.error());
+        into_.counts_are_exact = exact->has_value();
+        return {};
     }
 
     const backend& rows_;
@@ -164,6 +176,29 @@ result<recovered, storage_error> recover(const backend& rows) {
     recovered found;
     if (auto done = reader{rows, found}.read_all(); !done) return fail(done.error());
     return found;
+}
+
+result<bool, storage_error> count_queues(const backend& rows, const std::function<void()>& begun,
+                                         const std::function<bool()>& go_on,
+                                         std::unordered_map<session_id, queue_counts>& into) {
+    bool first = true;
+    bool stopped = false;
+    const auto start = [&] {
+        if (std::exchange(first, false)) begun();
+    };
+    auto done = rows.scan(column::queue_entries, "", "", [&](std::string_view key, std::string_view value) {
+        start();
+        const auto parts = decode_queue_entry_key(key);
+        if (!parts || parts->redelivery) return true;
+        auto& count = into[parts->of];
+        ++count.messages;
+        count.bytes += queue_entry_footprint(value);
+        stopped = count.messages % 1024 == 0 && !go_on();
+        return !stopped;
+    });
+    start();
+    if (!done) return fail(done.error());
+    return !stopped;
 }
 
 result<std::size_t, storage_error> sweep_orphan_messages(const backend& rows, message_id before,
@@ -217,7 +252,8 @@ result<std::size_t, storage_error> sweep_ownerless_rows(const backend& rows, ses
                                                         const std::function<void(batch&&)>& submit,
                                                         const std::function<bool()>& stop) {
     std::size_t owners = 0;
-    for (const auto in : {column::subscriptions, column::entries, column::inbound_qos2, column::outbound_qos2}) {
+    for (const auto in : {column::subscriptions, column::entries, column::inbound_qos2, column::outbound_qos2,
+                          column::queue_entries}) {
         batch erasures;
         for (std::uint64_t from = 0; !stop();) {
             std::optional<session_id> owner;

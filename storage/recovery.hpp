@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -28,10 +29,11 @@ struct recovered_session {
     bool has_entries = false;
 };
 
-struct recovered_queue {
+struct recovered_queue { // whether it has entries nobody looks: its consumers find out
     session_id id{};
-    std::string name{};
-    bool has_entries = false;
+    queue_record queue{};
+    std::optional<queue_settings> declared{};
+    queue_state_record state{};
 };
 
 struct quarantined_row {
@@ -42,6 +44,7 @@ struct quarantined_row {
 
 struct recovered {
     std::uint64_t next_id = 1; // the stored lease
+    bool counts_are_exact = false; // of queue_state_record: the last process stopped cleanly
     std::vector<recovered_session> sessions{};
     std::vector<std::pair<session_id, message_ptr>> lost_wills{}; // of connections whose sessions were not stored
     std::vector<recovered_queue> queues{};
@@ -50,6 +53,16 @@ struct recovered {
 };
 
 [[nodiscard]] result<recovered, storage_error> recover(const backend& rows);
+
+// Messages and bytes of every queue that has some, as committed when the call begins: `begun` is called once that is
+// settled, before the first row. Stops early, false, when `go_on` says so.
+struct queue_counts {
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;
+};
+[[nodiscard]] result<bool, storage_error> count_queues(const backend& rows, const std::function<void()>& begun,
+                                                       const std::function<bool()>& go_on,
+                                                       std::unordered_map<session_id, queue_counts>& into);
 
 // Erases the records of `messages` with ids below `before` that no entry refers to: their last receiver answered after
 // a restart, when nobody counted any more. Reads beside the running store; `submit` takes the erasures. Ends early when

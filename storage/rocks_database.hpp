@@ -3,6 +3,7 @@
 
 #include "storage/rocks_seal.hpp"
 #include "storage/rocks_store.hpp"
+#include "storage/upgrade.hpp"
 
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
@@ -14,8 +15,6 @@
 #include <thread>
 
 namespace broker::storage {
-
-inline constexpr std::string_view format_version = "1";
 
 [[nodiscard]] inline rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 [[nodiscard]] inline std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }

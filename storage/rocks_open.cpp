@@ -65,7 +65,7 @@ struct rocks_opening {
         if (!text) return fail(text.error());
         sealed = decode_seal(*text);
         if (!sealed) notes.push_back(fmt::format("{} is damaged; the files are checked without it", (dir / seal_name).string()));
-        if (sealed && sealed->format != format_version) return unknown_format(sealed->format);
+        if (sealed && !knows_format(sealed->format)) return unknown_format(sealed->format);
         return {};
     }
 
@@ -273,7 +273,7 @@ struct rocks_opening {
         auto* const meta = db.of(column::meta);
         auto status = db.db->Get(rocksdb::ReadOptions{}, meta, slice(format_key()), &format);
         if (status.ok()) {
-            if (format != format_version) return unknown_format(format);
+            if (!knows_format(format)) return unknown_format(format);
             return {};
         }
         if (status.IsNotFound()) {

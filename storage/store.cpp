@@ -16,6 +16,7 @@ std::string_view name(column c) {
     case column::retained: return "retained";
     case column::queues: return "queues";
     case column::wills: return "wills";
+    case column::queue_entries: return "queue_entries";
     }
     return "";
 }

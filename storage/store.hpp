@@ -29,8 +29,9 @@ enum class column : std::uint8_t {
     retained,
     queues,
     wills,
+    queue_entries,
 };
-inline constexpr std::size_t columns = 10;
+inline constexpr std::size_t columns = 11;
 [[nodiscard]] std::string_view name(column c);
 
 struct storage_error {
@@ -101,18 +102,21 @@ public:
 
 // A read that sees every batch submitted before it, by whatever shard.
 struct load_request {
-    session_id of{};          // a session's or queue's entries
+    session_id of{};          // a session's entries, or
+    std::optional<std::uint8_t> priority{}; // a queue's entries of this priority
     message_id from{};        // from this id on, inclusive
     std::size_t messages_max = 0;
     std::size_t bytes_max = 0;
     std::uint64_t number = 0; // the reader's: an answer to a request it has given up is known by it
     bool to_pass_on = false;  // for other members of shared groups, not for the session itself
+    std::uint64_t cursor = 0; // not zero: for a cursor that looks at the queue, not for the queue
 };
 
 struct loaded_rows {
     load_request request{};
-    std::vector<std::pair<std::string, std::string>> entries{}; // key, value; shared messages are resolved:
-    std::vector<std::optional<std::string>> messages{};         // the `messages` record of entry i when it refers to one
+    std::vector<std::pair<std::string, std::string>> entries{}; // key, value; what belongs to entry i is resolved:
+    std::vector<std::optional<std::string>> messages{};         // its `messages` record when it refers to one (sessions)
+    std::vector<std::uint32_t> redelivery_counts{};             // its redelivery record, 0 without one (queues)
     bool more = false;                                        // the limits cut it off, or a row cannot be read
 };
 

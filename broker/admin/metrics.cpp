@@ -63,7 +63,8 @@ constexpr auto counter = prometheus::MetricType::Counter;
 constexpr auto gauge = prometheus::MetricType::Gauge;
 constexpr std::array<const char*, protocol_kinds> protocol_names{"mqtt", "stomp", "none"};
 constexpr std::array<const char*, drop_reasons> drop_names{"queue_full", "expired",      "no_subscriber", "too_big",
-                                                           "no_local",   "disconnected", "storage",       "acl"};
+                                                           "no_local",   "disconnected", "storage",       "acl",
+                                                           "rejected"};
 
 void process_series(collection& c) {
     std::ifstream stat{"/proc/self/stat"};
@@ -156,6 +157,10 @@ response metrics(node& on, const request&) {
     c.value("broker_retained_messages", "Retained messages.", gauge, n(s->retained_messages));
     c.value("broker_retained_bytes", "Memory of retained messages.", gauge, n(s->retained_bytes));
     c.value("broker_session_queue_messages", "Messages owed to sessions.", gauge, n(s->session_queue_messages));
+    for (const auto& [name, messages] : s->declared_queues) {
+        c.value("broker_queue_messages", "Messages in declared queues.", gauge, n(messages), {{"queue", name}});
+    }
+    c.value("broker_dead_letters_total", "Messages moved to dead-letter queues.", counter, n(s->sums.dead_lettered));
     c.value("broker_slow_consumers", "Connections over their outbox limit.", gauge, n(s->sums.slow_consumers));
     c.histogram_of("broker_store_commit_seconds", "One group commit: write, sync, loads.", s->store_commit_seconds);
     c.histogram_of("broker_store_fsync_seconds", "Synced writes.", s->store_fsync_seconds);

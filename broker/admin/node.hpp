@@ -6,6 +6,7 @@
 #include "core/alarms.hpp"
 #include "core/counters.hpp"
 #include "core/message.hpp"
+#include "core/queue_settings.hpp"
 #include "core/result.hpp"
 #include "core/time.hpp"
 #include "protocols/engine.hpp"
@@ -51,6 +52,34 @@ struct queue_row {
     std::size_t consumers = 0;
     std::size_t bytes = 0;
     std::uint16_t shard = 0;
+    std::string declared_by{}; // "configuration", "administrator", or empty: made by its first use
+    // In effect.
+    std::size_t messages_max = 0;
+    std::size_t bytes_max = 0;
+    seconds ttl{0};
+    overflow_policy policy{};
+    std::string dead_letter{};
+    std::uint32_t max_deliveries = 0;
+    bool priority = true;
+    // Since the process started.
+    std::uint64_t arrived = 0;
+    std::uint64_t delivered = 0;
+    std::uint64_t redelivered = 0;
+    std::uint64_t expired = 0;
+    std::uint64_t dropped = 0;
+    std::uint64_t dead_lettered = 0;
+    std::size_t in_memory = 0; // messages
+};
+
+struct queue_message {
+    message_ptr message;
+    std::uint32_t redelivery_count = 0;
+};
+
+struct queue_removed {
+    std::size_t messages = 0;
+    bool more = false;        // only as many as were asked for
+    bool target_full = false; // the other queue took no more
 };
 
 struct listener_row {
@@ -88,6 +117,7 @@ struct status {
     histogram store_fsync_seconds;
     histogram store_batch_messages;
     std::vector<listener_row> listeners;
+    std::vector<std::pair<std::string, std::size_t>> declared_queues; // and their messages
 };
 
 // A running subscription of an admin client. Destroying it ends the subscription.
@@ -107,6 +137,16 @@ public:
     [[nodiscard]] virtual result<std::size_t, admin_error> kick(const std::string& client_id) = 0; // connections closed
     [[nodiscard]] virtual result<std::vector<session_row>, admin_error> list_sessions() = 0;
     [[nodiscard]] virtual result<std::vector<queue_row>, admin_error> list_queues() = 0;
+    // Made when there is none. Its settings are replaced, and kept over restarts.
+    [[nodiscard]] virtual result<bool, admin_error> declare_queue(const std::string& name, const queue_settings& settings) = 0;
+    // Copies of its first messages, unacknowledged ones included, in the order of delivery.
+    [[nodiscard]] virtual result<std::vector<queue_message>, admin_error> peek_queue(const std::string& name,
+                                                                                     std::size_t count_max) = 0;
+    // Ready messages, in the order of delivery: erased, or with `to` moved to that queue, each in one batch. On disk when
+    // it returns.
+    [[nodiscard]] virtual result<queue_removed, admin_error> remove_from_queue(const std::string& name, std::size_t count_max,
+                                                                               const std::string& to) = 0;
+    [[nodiscard]] virtual result<bool, admin_error> delete_queue(const std::string& name, bool force) = 0;
     // Retained messages whose topic matches the filter, at most `count_max`.
     [[nodiscard]] virtual result<std::vector<message_ptr>, admin_error> retained(const std::string& filter,
                                                                                 std::size_t count_max) = 0;

@@ -1,13 +1,10 @@
 // POST /api/v1/publish {"destination", "payload" | "payload_base64", "qos", "retain", "ttl_s", "headers"}
-#include "admin/registry.hpp"
+#include "admin/body.hpp"
 
 #include "core/properties.hpp"
 
-#include <boost/json/parse.hpp>
-#include <fmt/format.h>
 #include <openssl/evp.h>
 
-#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -33,41 +30,7 @@ std::string topic_of(std::string destination) {
     return destination;
 }
 
-// A member that has another type than it should: an error that names it.
-struct wrong_type {
-    std::string_view key;
-    std::string_view wanted;
-};
-
-// A member's value, or `otherwise` when it is not there.
-std::string text_at(const boost::json::object& o, std::string_view key) {
-    const auto* const v = o.if_contains(key);
-    if (v == nullptr) return {};
-    if (!v->is_string()) throw wrong_type{key, "a string"};
-    return std::string{v->as_string()};
-}
-
-std::int64_t integer_at(const boost::json::object& o, std::string_view key, std::int64_t otherwise) {
-    const auto* const v = o.if_contains(key);
-    if (v == nullptr) return otherwise;
-    if (!v->is_int64()) throw wrong_type{key, "an integer"};
-    return v->as_int64();
-}
-
-bool flag_at(const boost::json::object& o, std::string_view key) {
-    const auto* const v = o.if_contains(key);
-    if (v == nullptr) return false;
-    if (!v->is_bool()) throw wrong_type{key, "true or false"};
-    return v->as_bool();
-}
-
 response publish_object(node& on, const boost::json::object& o) {
-    constexpr std::array known{"destination", "payload", "payload_base64", "qos", "retain", "ttl_s", "headers"};
-    for (const auto& [key, value] : o) {
-        if (std::ranges::find(known, std::string_view{key}) == known.end()) {
-            return problem(400, "invalid", fmt::format("{} is not known; known are {}", std::string_view{key}, fmt::join(known, ", ")));
-        }
-    }
     const auto level = integer_at(o, "qos", 1);
     if (level < 0 || level > 2) return problem(400, "invalid", "qos is 0, 1 or 2");
     const auto ttl_s = integer_at(o, "ttl_s", 0);
@@ -105,14 +68,8 @@ response publish_object(node& on, const boost::json::object& o) {
 }
 
 response publish(node& on, const request& r) {
-    boost::system::error_code ec;
-    const auto parsed = boost::json::parse(r.body, ec);
-    if (ec || !parsed.is_object()) return problem(400, "invalid", "the body is not a JSON object");
-    try {
-        return publish_object(on, parsed.as_object());
-    } catch (const wrong_type& wrong) {
-        return problem(400, "invalid", fmt::format("{} must be {}", wrong.key, wrong.wanted));
-    }
+    constexpr std::array<std::string_view, 7> known{"destination", "payload", "payload_base64", "qos", "retain", "ttl_s", "headers"};
+    return with_body(r, known, [&on](const boost::json::object& o) { return publish_object(on, o); });
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 #include "config/load.hpp"
 
 #include "config/option_table.hpp"
+#include "core/topic.hpp"
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
@@ -9,9 +10,11 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <sstream>
 
 namespace broker::config {
@@ -116,6 +119,11 @@ struct assigner {
         }
         *to.to = chosen;
     }
+    void operator()(overflow_policy* to) const {
+        const auto chosen = policy_of(text("\"reject\""));
+        if (!chosen) fail_at(where, key, fmt::format("\"{}\" is not one of {}", *value.text, fmt::join(policy_words, "|")));
+        *to = *chosen;
+    }
     void operator()(storage::durability* to) const {
         const auto& chosen = text("\"sync\"");
         if (chosen != "sync" && chosen != "async" && chosen != "none") {
@@ -148,7 +156,9 @@ public:
         for (const auto& [name, node] : t) {
             const auto key = prefix.empty() ? std::string{name.str()} : fmt::format("{}.{}", prefix, name.str());
             if (key == "listener") {
-                listeners(node);
+                each(node, key, [this](const toml::table& one) { options_.listeners.push_back(listener_of(one)); });
+            } else if (key == "queue") {
+                each(node, key, [this](const toml::table& one) { options_.queues.push_back(queue_of(one)); });
             } else if (const auto* const inner = node.as_table()) {
                 if (std::ranges::none_of(table_, [&](const option& o) { return o.key.starts_with(key + "."); })) {
                     fail_at(where(node), key, fmt::format("unknown section; did you mean {}?", nearest(table_, key)));
@@ -169,21 +179,47 @@ private:
         if (at == table_.end()) {
             fail_at(where(node), key, fmt::format("unknown key; did you mean {}?", nearest(table_, key)));
         }
+        const auto w = as_written(node);
+        const auto place = where(node);
+        std::visit(assigner{place, key, w}, at->to);
+    }
+    static written as_written(const toml::node& node) {
         written w;
         if (const auto* const b = node.as_boolean()) w.truth = b->get();
         if (const auto* const i = node.as_integer()) w.integer = i->get();
         if (const auto* const s = node.as_string()) w.text = s->get();
-        const auto place = where(node);
-        std::visit(assigner{place, key, w}, at->to);
+        return w;
     }
-    void listeners(const toml::node& node) {
+    // Tables in an array, [[key]].
+    void each(const toml::node& node, const std::string& key, const std::function<void(const toml::table&)>& take) {
         const auto* const all = node.as_array();
-        if (all == nullptr) fail_at(where(node), "listener", "must be written as [[listener]]");
+        if (all == nullptr) fail_at(where(node), key, fmt::format("must be written as [[{}]]", key));
         for (const auto& one : *all) {
-            const auto* const t = one.as_table();
-            if (t == nullptr) fail_at(where(one), "listener", "must be written as [[listener]]");
-            options_.listeners.push_back(listener_of(*t));
+            const auto* const table_of_it = one.as_table();
+            if (table_of_it == nullptr) fail_at(where(one), key, fmt::format("must be written as [[{}]]", key));
+            take(*table_of_it);
         }
+    }
+    declared_queue queue_of(const toml::table& t) {
+        declared_queue q;
+        auto& s = q.settings;
+        for (const auto& [name, node] : t) {
+            const auto key = fmt::format("queue.{}", name.str());
+            const auto place = where(node);
+            const auto w = as_written(node);
+            const assigner set{place, key, w};
+            if (name.str() == "name") set(&q.name);
+            else if (name.str() == "messages") set(count_value{&s.messages_max.emplace()});
+            else if (name.str() == "bytes") set(size_value{&s.bytes_max.emplace()});
+            else if (name.str() == "ttl") set(&s.ttl.emplace());
+            else if (name.str() == "policy") set(&s.policy.emplace());
+            else if (name.str() == "dead_letter") set(&s.dead_letter.emplace());
+            else if (name.str() == "max_deliveries") set(&s.max_deliveries.emplace());
+            else if (name.str() == "priority") set(&s.priority.emplace());
+            else fail_at(place, key, "unknown key; known are name, messages, bytes, ttl, policy, dead_letter, max_deliveries and priority");
+        }
+        if (q.name.empty()) fail_at(where(t), "queue.name", "is missing; write name = \"jobs\"");
+        return q;
     }
     std::string separator_of(const toml::table& t) {
         for (const auto& [name, node] : t) {
@@ -313,10 +349,24 @@ void check_ranges(const limits& b) {
     within("mqtt.max_keep_alive", static_cast<std::uint64_t>(b.mqtt_max_keep_alive.count()), 0, 0xFFFF); // §3.2.2.3.14
 }
 
+void validate_queues(const options& o) {
+    std::set<std::string_view> names;
+    for (const auto& q : o.queues) {
+        for (const auto& name : {q.name, q.settings.dead_letter.value_or("")}) {
+            if (!name.empty() && !is_topic_name(std::string{queue_prefix} + name, o.bounds)) {
+                throw config_error{fmt::format("queue {}: not a queue's name; it is text without wildcards, at most "
+                                               "limits.max_topic_bytes long", name)};
+            }
+        }
+        if (!names.insert(q.name).second) throw config_error{fmt::format("queue {}: is declared twice", q.name)};
+    }
+}
+
 } // namespace
 
 void validate(const options& o) {
     check_ranges(o.bounds);
+    validate_queues(o);
     if (o.listeners.empty()) throw config_error{"no listener: write a [[listener]] section or --listen ws://127.0.0.1:8083"};
     for (std::size_t i = 0; i != o.listeners.size(); ++i) {
         const auto& a = o.listeners[i];
@@ -354,6 +404,27 @@ listener parse_listen_url(std::string_view url) {
     return l;
 }
 
+namespace {
+
+std::string queue_text(declared_queue q) {
+    auto& s = q.settings;
+    std::string text = "\n[[queue]]\n";
+    const auto line = [&text](std::string_view key, auto to) {
+        text += fmt::format("{} = {}\n", key, value_text({.key = key, .to = to}));
+    };
+    line("name", &q.name);
+    if (s.messages_max) line("messages", count_value{&*s.messages_max});
+    if (s.bytes_max) line("bytes", size_value{&*s.bytes_max});
+    if (s.ttl) line("ttl", &*s.ttl);
+    if (s.policy) line("policy", &*s.policy);
+    if (s.dead_letter) line("dead_letter", &*s.dead_letter);
+    if (s.max_deliveries) line("max_deliveries", &*s.max_deliveries);
+    if (s.priority) line("priority", &*s.priority);
+    return text;
+}
+
+} // namespace
+
 std::string print(options o) {
     std::string text;
     std::string section;
@@ -365,6 +436,7 @@ std::string print(options o) {
         }
         text += fmt::format("{} = {}\n", one.key.substr(dot + 1), value_text(one));
     }
+    for (const auto& q : o.queues) text += queue_text(q);
     for (const auto& l : o.listeners) {
         constexpr std::array<std::string_view, 4> names{"\"ws\"", "\"mqtt\"", "\"stomp\"", "\"mqtt\", \"stomp\""};
         const bool v6 = l.host.find(':') != std::string::npos;

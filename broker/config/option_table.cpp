@@ -36,7 +36,7 @@ std::vector<option> option_table(options& o) {
         {"limits.max_session_expiry", &b.max_session_expiry, "Longest session expiry granted; 0s: as asked."},
         {"limits.outbox", size(b.outbox_bytes_max), "Unsent bytes of a connection; beyond it QoS 0 is dropped."},
         {"limits.slow_consumer_timeout", &b.slow_consumer_timeout, "A full socket without progress is closed after this."},
-        {"limits.max_deliveries", &b.max_deliveries, "Deliveries of one message before it is given up."},
+        {"limits.max_deliveries", &b.max_deliveries, "Deliveries of one message before it is given up; 0: no bound."},
         {"limits.session.queue_messages", count(b.session_queue_messages_max), "Messages waiting for one session."},
         {"limits.session.queue_bytes", size(b.session_queue_bytes_max), "Bytes waiting for one session."},
         {"limits.session.queue_policy", choice_value{&b.session_queue_policy, "drop-oldest|drop-new"},
@@ -45,6 +45,9 @@ std::vector<option> option_table(options& o) {
         {"limits.session.memory_bytes", size(b.session_memory_bytes_max), "Of these in memory; the rest on disk."},
         {"limits.queue.messages", count(b.queue_messages_max), "Messages in one queue."},
         {"limits.queue.bytes", size(b.queue_bytes_max), "Bytes in one queue."},
+        {"limits.queue.ttl", &b.queue_ttl, "Age at which a queue's messages expire; 0s: never."},
+        {"limits.queue.policy", &b.queue_policy, "Of a full queue: reject, drop-oldest or dead-letter."},
+        {"limits.queue.dead_letter", &b.queue_dead_letter, "Dead-letter queues; * is the queue's name; empty: none."},
         {"limits.retained.messages", count(b.retained_messages_max), "Retained messages."},
         {"limits.retained.bytes", size(b.retained_bytes_max), "Bytes of retained messages."},
         {"limits.mailbox_items", count(b.mailbox_items_max), "Hand-overs waiting for another thread before publishers wait."},
@@ -93,6 +96,7 @@ struct writer {
     std::string operator()(const milliseconds* v) const { return fmt::format("\"{}ms\"", v->count()); }
     std::string operator()(const std::string* v) const { return fmt::format("\"{}\"", *v); }
     std::string operator()(const choice_value& v) const { return fmt::format("\"{}\"", *v.to); }
+    std::string operator()(const overflow_policy* v) const { return fmt::format("\"{}\"", word(*v)); }
     std::string operator()(const storage::durability* v) const {
         return *v == storage::durability::sync ? "\"sync\"" : *v == storage::durability::async ? "\"async\"" : "\"none\"";
     }

@@ -19,7 +19,7 @@ struct choice_value { std::string* to; std::string_view choices; }; // "a|b|c"
 struct option {
     std::string_view key{};
     std::variant<bool*, std::uint16_t*, std::uint32_t*, count_value, size_value, seconds*, milliseconds*, std::string*,
-                 choice_value, storage::durability*>
+                 choice_value, storage::durability*, overflow_policy*>
         to{};
     std::string_view doc{};
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/limits.hpp"
+#include "core/queue_settings.hpp"
 #include "storage/store.hpp"
 
 #include <string>
@@ -32,6 +33,7 @@ struct options {
     seconds sys_interval{10};        // 0: no $SYS topics
     std::string stomp_separator = "slash"; // of listeners that do not say
     std::vector<listener> listeners{};
+    std::vector<declared_queue> queues{}; // [[queue]]
     limits bounds{};
 };
 

@@ -13,8 +13,8 @@ namespace broker {
 enum class protocol_kind : std::uint8_t { mqtt, stomp, none };
 inline constexpr std::size_t protocol_kinds = 3;
 
-enum class drop_reason : std::uint8_t { queue_full, expired, no_subscriber, too_big, no_local, disconnected, storage, acl };
-inline constexpr std::size_t drop_reasons = 8;
+enum class drop_reason : std::uint8_t { queue_full, expired, no_subscriber, too_big, no_local, disconnected, storage, acl, rejected };
+inline constexpr std::size_t drop_reasons = 9;
 
 // Limits that are answered with a refusal; what a full session drops is a drop_reason.
 enum class limit_kind : std::uint8_t {
@@ -66,6 +66,7 @@ struct counters {
     std::array<count, protocol_kinds> message_bytes_received{};
     std::array<count, protocol_kinds> message_bytes_sent{};
     count stomp_headers_altered = 0; // of MESSAGE frames: replaced in part or left out, for the receiver's version
+    count dead_lettered = 0; // messages moved to a dead-letter queue
     count network_bytes_received = 0;
     count network_bytes_sent = 0;
     count slow_consumers = 0; // gauge: connections whose outbox is over its limit

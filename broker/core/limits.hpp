@@ -12,6 +12,13 @@ namespace broker {
 // The most that limits.max_topic_levels may be: trees of topics are walked level by level on the stack.
 inline constexpr std::size_t topic_levels_max = 1024;
 
+// What a full queue does with one more message.
+enum class overflow_policy : std::uint8_t {
+    reject,      // refuse it
+    drop_oldest, // take it, and drop the oldest of the lowest priority
+    dead_letter, // take it into the dead-letter queue
+};
+
 struct limits {
     // Before a client is known
     std::size_t handshake_bytes_max = 16 * 1024;
@@ -58,7 +65,10 @@ struct limits {
     std::size_t session_memory_bytes_max = 1024 * 1024;
     std::size_t queue_messages_max = 100'000;
     std::size_t queue_bytes_max = 1024ULL * 1024 * 1024;
-    std::uint32_t max_deliveries = 16;
+    seconds queue_ttl{0};                            // 0: messages do not age
+    overflow_policy queue_policy = overflow_policy::reject;
+    std::string queue_dead_letter{"dlq.*"};          // '*' is the queue's name; empty: none
+    std::uint32_t max_deliveries = 16;               // 0: no bound
 
     // Per process
     std::size_t max_sessions = 1'000'000;

@@ -39,6 +39,7 @@ private:
     std::atomic<std::uint64_t> extend_at_;
 };
 
+class queue_router;
 class topic_trie;
 
 class shard_desk {
@@ -52,6 +53,10 @@ public:
     [[nodiscard]] const limits& bounds() const { return *bounds_; }
     [[nodiscard]] counters& count() { return counters_; }
     [[nodiscard]] std::uint64_t next_id();
+
+    // This shard's way into queues; set by its owner before anything runs.
+    [[nodiscard]] queue_router& queues() { return *queues_; }
+    void use(queue_router& queues) { queues_ = &queues; }
 
     // --- the store ---
     [[nodiscard]] storage::batch& open() { return open_; } // this turn's operations
@@ -100,6 +105,7 @@ private:
     topic_trie* trie_;
     const retained* kept_;
     storage::durability level_;
+    queue_router* queues_ = nullptr;
     storage::batch open_;
     std::vector<std::string> retained_changed_;
     std::vector<storage::load_request> loads_;

@@ -56,6 +56,10 @@ struct queue_settlement {
     message_id id{};
     queue_outcome how{};
 };
+struct queue_closed { // to the consumer's shard: the queue was deleted, another one may have its name
+    queue_slot* queue = nullptr;
+    slot* who = nullptr;
+};
 struct queue_delivery { // to the consumer's shard
     slot* to = nullptr;
     std::uint32_t joined = 0; // one for an earlier time than the consumer's present one is the queue's again
@@ -93,9 +97,9 @@ struct errand { // cold path: admin reads, shutdown
     std::function<void()> run{};
 };
 
-using mail = std::variant<topic_mail, entry_mail, queue_arrival, queue_join, queue_leave, queue_settlement, queue_delivery,
-                          session_request, session_gone, session_refused, session_arrival, marker, marker_answer,
-                          storage::completion,
+using mail = std::variant<topic_mail, entry_mail, queue_arrival, queue_join, queue_leave, queue_settlement, queue_closed,
+                          queue_delivery, session_request, session_gone, session_refused, session_arrival, marker,
+                          marker_answer, storage::completion,
                           errand>;
 
 } // namespace broker

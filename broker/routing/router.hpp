@@ -42,6 +42,19 @@ struct unit_outcome {
     std::size_t at = 0;              // because of this step
 };
 
+// Who looks at a queue without consuming: STOMP's browser, the admin API.
+struct browsed {
+    message_ptr message{};
+    std::uint32_t redelivery_count = 0;
+};
+class browser {
+public:
+    virtual ~browser() = default;
+    // In the order of delivery: by priority, then by age. `end`: that was all, the cursor is closed. Called on the
+    // browser's shard, never from within browse() or next_page().
+    virtual void on_page(std::span<const browsed> page, bool end, time_point now) = 0;
+};
+
 class router {
 public:
     virtual ~router() = default;
@@ -84,6 +97,14 @@ public:
     // has looked at retain_handling; shared and queue filters get none [MQTT-3.8.4-4].
     virtual void send_retained(session& s, const topic_filter& filter, const subscription_options& options,
                                time_point now) = 0;
+
+    // Copies of what the queue holds now, delivered and unacknowledged messages included, in pages of at most 64 messages
+    // or about 256 KiB. Gives a cursor, which has asked for its first page; 0: there is no such queue. on_page() follows
+    // every page asked for; next_page() asks for another when there is room for it. Until `end`, the browser must be
+    // alive or call stop_browsing().
+    [[nodiscard]] virtual std::uint64_t browse(std::string_view queue, browser& by) = 0;
+    virtual void next_page(std::uint64_t cursor) = 0;
+    virtual void stop_browsing(std::uint64_t cursor) = 0;
 
     // Highest ticket of this shard that is durable, and whether one is.
     [[nodiscard]] virtual ticket durable_upto() const = 0;

@@ -29,7 +29,7 @@ routed shard_router::route(const message_ptr& m, admission how, time_point now) 
     m->assign_id(message_id{desk_.next_id()});
     if (const auto name = queue_name(m->topic())) {
         const auto place = how.refuse_stored ? queue_router::place{.refused = store_refusal()} : queues_.reserve(*m, *name);
-        if (place.refused == refusal::none) return queues_.put(m, place);
+        if (place.refused == refusal::none) return queues_.put(m, place, now);
         return refused(place.refused);
     }
     return publish_to_topic(m, how, now);
@@ -313,7 +313,8 @@ unit_outcome shard_router::publish_all(std::span<const unit_step> steps, time_po
             continue;
         }
         s.message->assign_id(message_id{desk_.next_id()});
-        const auto one = places[i].in != nullptr ? queues_.put(s.message, places[i]) : publish_to_topic(s.message, {.room_is_sure = true}, now);
+        const auto one = places[i].in != nullptr ? queues_.put(s.message, places[i], now)
+                                                 : publish_to_topic(s.message, {.room_is_sure = true}, now);
         done.durable_at = std::max(done.durable_at, one.durable_at);
     }
     return done;
@@ -404,7 +405,7 @@ router::unsubscribed shard_router::unsubscribe(session& s, const topic_filter& f
     if (filter.what() == topic_filter::kind::queue) {
         auto* const q = queues_.find(filter.queue());
         if (q != nullptr) {
-            s.leave(*q);
+            s.release_from(*q);
             desk_.send(q->owner, queue_leave{.queue = q, .who = s.slot_});
         }
     } else {

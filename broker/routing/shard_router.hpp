@@ -28,6 +28,9 @@ public:
     [[nodiscard]] temporary open_temporary(session& s, std::string_view name, const subscription_options& options,
                                            time_point now) override;
     [[nodiscard]] unsubscribed unsubscribe(session& s, const topic_filter& filter, time_point now) override;
+    [[nodiscard]] std::uint64_t browse(std::string_view queue, browser& by) override { return queues_.browse(queue, by); }
+    void next_page(std::uint64_t cursor) override { queues_.next_page(cursor); }
+    void stop_browsing(std::uint64_t cursor) override { queues_.stop_browsing(cursor); }
     void send_retained(session& s, const topic_filter& filter, const subscription_options& options,
                        time_point now) override;
     // The server's own publication ("$SYS/..."): subscribers get it, later ones its latest value like a retained message.

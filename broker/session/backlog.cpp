@@ -33,6 +33,19 @@ void backlog::push_front(entry e) {
     head_.push_front(std::move(e));
 }
 
+void backlog::put_back(entry e) {
+    bytes_ += e.message->footprint();
+    auto at = head_.begin();
+    while (at != head_.end() && at->message->id() < e.message->id()) ++at;
+    head_.insert(at, std::move(e));
+}
+
+message_id backlog::lowest() const {
+    auto low = std::min(spilled_ != 0 || loading_ ? spill_from_ : message_id{~0ULL}, since_load_from_);
+    for (const auto& e : head_) low = std::min(low, e.message->id());
+    return low;
+}
+
 entry backlog::pop_front() {
     BROKER_DEBUG_ASSERT(!head_.empty());
     auto taken = std::move(head_.front());
@@ -53,9 +66,9 @@ void backlog::forget_spilled(std::size_t bytes) {
     spilled_bytes_ -= std::min(spilled_bytes_, bytes);
 }
 
-void backlog::assume_stored() {
+void backlog::assume_stored(message_id from) {
     spilled_ = std::max<std::size_t>(spilled_, 1);
-    spill_from_ = message_id{0};
+    spill_from_ = from;
 }
 
 void backlog::clear() { *this = backlog{memory_messages_max_, memory_bytes_max_}; }
@@ -78,31 +91,48 @@ void backlog::cancel_load() {
     spill_from_ = std::min(spill_from_, since_load_from_);
 }
 
-std::optional<message_id> backlog::goes_on_at(const storage::loaded_rows& rows) {
-    for (auto row = rows.entries.rbegin(); row != rows.entries.rend(); ++row) {
-        if (const auto key = storage::decode_entry_key(row->first)) return message_id{key->message.value() + 1};
+message_id id_of(const storage::loaded_rows& rows, std::size_t i) {
+    const std::string_view key = rows.entries[i].first;
+    if (rows.request.priority) {
+        const auto parts = storage::decode_queue_entry_key(key);
+        return parts ? parts->message : message_id{0};
+    }
+    const auto parts = storage::decode_entry_key(key);
+    return parts ? parts->message : message_id{0};
+}
+
+std::optional<message_id> goes_on_at(const storage::loaded_rows& rows) {
+    for (auto i = rows.entries.size(); i-- != 0;) {
+        if (const auto id = id_of(rows, i); id != message_id{0}) return message_id{id.value() + 1};
     }
     return std::nullopt;
 }
 
-std::optional<entry> backlog::decode(const std::pair<std::string, std::string>& row,
-                                     const std::optional<std::string>& shared) {
-    const auto key = storage::decode_entry_key(row.first);
-    const auto record = storage::decode_entry(row.second);
-    if (!key || !record) return std::nullopt;
-    const auto body = shared ? storage::decode_message(*shared) : storage::decode_message(record->inline_message);
+std::optional<entry> entry_of(const storage::loaded_rows& rows, std::size_t i) {
+    const auto record = storage::decode_entry(rows.entries[i].second);
+    if (!record) return std::nullopt;
+    entry made{.level = record->level,
+               .retain = record->retain,
+               .stored = true,
+               .shared_record = false, // the sweep after start-up erases shared records
+               .redelivery_count = record->redelivery_count,
+               .share = record->share.empty() ? group_ptr{} : shared_group::of(record->share),
+               .elsewhere = record->redelivery_count != 0,
+               .identifiers = record->identifiers};
+    const auto id = id_of(rows, i);
+    if (id == message_id{0}) return std::nullopt;
+    if (rows.request.priority) {
+        made.priority = *rows.request.priority;
+        made.redelivery_count = rows.redelivery_counts[i];
+        made.count_stored = made.redelivery_count != 0;
+        made.elsewhere = false;
+    }
+    const bool is_shared = !rows.request.priority && rows.messages[i];
+    auto body = storage::decode_message(is_shared ? std::string_view{*rows.messages[i]} : record->inline_message);
     if (!body) return std::nullopt;
-    auto fields = *body;
-    fields.id = key->message;
-    return entry{.message = make_message(fields),
-                 .level = record->level,
-                 .retain = record->retain,
-                 .stored = true,
-                 .shared_record = false, // the sweep after start-up erases shared records
-                 .redelivery_count = record->redelivery_count,
-                 .share = record->share.empty() ? group_ptr{} : shared_group::of(record->share),
-                 .elsewhere = record->redelivery_count != 0,
-                 .identifiers = record->identifiers};
+    body->id = id;
+    made.message = make_message(*body);
+    return made;
 }
 
 } // namespace broker

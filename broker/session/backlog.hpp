@@ -25,12 +25,14 @@ namespace broker {
 
 struct queue_slot;
 
+inline constexpr std::uint8_t default_priority = 4; // of 0 to 9
+
 // How a consumer's session ended its turn with a message.
 enum class queue_outcome : std::uint8_t {
-    accepted,
+    gone,     // accepted or given up: the consumer's shard has erased it
     requeue,  // NACK: for another consumer if there is one
-    reject,   // not wanted by anybody
     returned, // never reached the consumer: does not count as a delivery
+    expired,  // never reached the consumer, and is too old
 };
 
 // One message one receiver is owed.
@@ -40,7 +42,10 @@ struct entry {
     bool retain = false;
     bool stored = false;        // has an entry in the store
     bool shared_record = false; // which refers to a `messages` record counted by message::drop_stored_entry
+    bool count_stored = false;  // a queue's: its redelivery count is in the store
+    std::uint8_t priority = default_priority; // a queue's
     std::uint32_t redelivery_count = 0;
+    const void* not_to = nullptr; // a queue's: the consumer that gave it back, if there is another
     queue_slot* from = nullptr; // taken from this queue, which is told how it ends
     group_ptr share{};          // got as a member of this shared group
     bool elsewhere = false;     // its redelivery count is of other members
@@ -65,9 +70,11 @@ public:
     [[nodiscard]] entry& front() { return head_.front(); }
     using entries = boost::container::deque<entry>; // allocates nothing while empty
     [[nodiscard]] const entries& head() const { return head_; }
+    [[nodiscard]] entry& at(std::size_t i) { return head_[i]; } // of the head
 
     void push_back(entry e);  // spills when stored and the head is full or something is spilled already
     void push_front(entry e); // always in memory: it was handed over before
+    void put_back(entry e);   // likewise, among the first by its age
     entry pop_front();        // head_ready()
 
     // Those in memory that `give` takes (true) are gone from here. A spilled one that somebody else took: forget_spilled().
@@ -76,11 +83,14 @@ public:
     void forget_spilled(std::size_t bytes);
 
     void spill_all();                 // every stored entry leaves memory; the others are dropped
-    void assume_stored();             // after a restart: the store may hold entries of ours
+    void assume_stored(message_id from = message_id{0}); // after a restart: the store may hold entries of ours
+    [[nodiscard]] message_id lowest() const; // no entry of ours has a lower id; ~0: there are none
     void clear();
 
     // True when the head is drained, something is spilled, and no load is under way.
     [[nodiscard]] bool wants_load() const { return head_.empty() && may_load() && !stuck_; }
+    [[nodiscard]] bool loading() const { return loading_; }
+    [[nodiscard]] bool stuck() const { return stuck_; }
     [[nodiscard]] bool may_load() const { return spilled_ != 0 && !loading_; }
     // A load that could not read a row is not made again before something has changed: more to load, or this.
     void try_again() { stuck_ = false; }
@@ -95,11 +105,6 @@ public:
         if (loading_) settled_since_load_.push_back(id);
     }
 
-    // Where the next load goes on when the limits cut this one off: behind the last row, readable or not. Nothing: no row.
-    [[nodiscard]] static std::optional<message_id> goes_on_at(const storage::loaded_rows& rows);
-    // A row of a load; nothing when it cannot be decoded.
-    [[nodiscard]] static std::optional<entry> decode(const std::pair<std::string, std::string>& row,
-                                                     const std::optional<std::string>& shared);
 
 private:
     void spill(message_id id, std::size_t bytes);
@@ -130,6 +135,12 @@ void backlog::give_away(Give give) {
     head_.erase(kept, head_.end());
 }
 
+[[nodiscard]] message_id id_of(const storage::loaded_rows& rows, std::size_t i); // 0: its key has another form
+// Row i of a load as an entry; nothing when it cannot be decoded.
+[[nodiscard]] std::optional<entry> entry_of(const storage::loaded_rows& rows, std::size_t i);
+// Where the next load goes on when the limits cut this one off: behind the last row, readable or not. Nothing: no row.
+[[nodiscard]] std::optional<message_id> goes_on_at(const storage::loaded_rows& rows);
+
 template <class Known>
 std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) {
     if (!loading_ || rows.request.number != load_number_) return 0;
@@ -141,12 +152,12 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
     std::size_t damaged = 0;
     std::ranges::sort(settled_since_load_);
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
-        auto loaded = decode(rows.entries[i], rows.messages[i]);
+        const auto id = id_of(rows, i);
+        auto loaded = entry_of(rows, i);
         if (!loaded) {
             ++damaged;
             continue;
         }
-        const auto id = loaded->message->id();
         const auto size = loaded->message->footprint();
         spilled_bytes_ -= std::min(spilled_bytes_, size);
         if (known(id) || std::ranges::binary_search(settled_since_load_, id)) continue;

@@ -1,6 +1,7 @@
 // What a session has handed over and not heard the last of: handles, what is sent again, the receiver's answers. The rest of
 // the session is in session.cpp.
 #include "routing/desk.hpp"
+#include "routing/queue_router.hpp"
 #include "session/entry_record.hpp"
 #include "session/session.hpp"
 #include "session/sharing.hpp"
@@ -80,10 +81,14 @@ std::optional<ticket> session::settle(std::uint16_t handle, settlement how, time
     }
     auto& e = done.value;
     const bool again = how == settlement::requeue || (how == settlement::pass_on && e.share);
-    if (again && e.from == nullptr && e.message) {
+    const auto most = desk_->bounds().max_deliveries;
+    if (!e.message) { // of an exactly-once delivery only the handle was left; of a queue that was left, too
+    } else if (e.from != nullptr) {
+        at = std::max(at, settle_with_queue(e, how, now));
+    } else if (again) {
         const auto who = how == settlement::requeue ? takers::online : takers::any;
-        if (++e.redelivery_count > desk_->bounds().max_deliveries) {
-            drop(e, drop_reason::queue_full);
+        if (++e.redelivery_count; most != 0 && e.redelivery_count >= most) {
+            drop(e, drop_reason::rejected);
         } else if (e.share && pass_on(*desk_, e, id(), slot_, who)) {
             at = desk_->open_ticket();
         } else if (how == settlement::requeue) {
@@ -93,20 +98,46 @@ std::optional<ticket> session::settle(std::uint16_t handle, settlement how, time
             erase_stored(e);
             at = desk_->open_ticket();
         }
-    } else if (e.message) {
-        if (how == settlement::accepted && (e.stored || e.from != nullptr)) {
-            erase_stored(e);
-            at = desk_->open_ticket();
-        } else if (how != settlement::accepted && e.from == nullptr) { // gone for all [MQTT-4.4.0-2, MQTT-4.8.2-6]
-            erase_stored(e);
-            at = desk_->open_ticket();
-        }
-        return_to_queue(e, how == settlement::accepted  ? queue_outcome::accepted
-                           : how == settlement::requeue ? queue_outcome::requeue
-                                                        : queue_outcome::reject);
+    } else if (how != settlement::accepted || e.stored) { // gone for all [MQTT-4.4.0-2, MQTT-4.8.2-6]
+        erase_stored(e);
+        at = desk_->open_ticket();
     }
     pump(now);
     return at;
+}
+
+// What ends here is erased here, in this turn's batch, so that the answer is durable with the ticket.
+ticket session::settle_with_queue(const entry& e, settlement how, time_point now) {
+    auto& q = *e.from;
+    const auto most = q.max_deliveries.load(std::memory_order_relaxed);
+    if (how == settlement::requeue && (most == 0 || e.redelivery_count + 1 < most)) {
+        return_to_queue(e, queue_outcome::requeue);
+        return {};
+    }
+    if (how == settlement::accepted) {
+        erase_stored(e);
+    } else {
+        auto failed = e;
+        if (how == settlement::requeue) ++failed.redelivery_count;
+        desk_->queues().give_up(q, failed,
+                                how == settlement::requeue ? dead_letter_reason::max_deliveries : dead_letter_reason::rejected,
+                                now);
+    }
+    return_to_queue(e, queue_outcome::gone);
+    return desk_->open_ticket();
+}
+
+// The queue gives what this session held to others; an answer that still comes changes nothing but the window.
+void session::release_from(const queue_slot& q) {
+    leave(q);
+    const change counted{*this};
+    outstanding_.for_each([&q](outstanding_entry& o) {
+        if (o.value.from == &q) o.value = entry{.level = o.value.level};
+    });
+    backlog_.give_away([&](const entry& e) {
+        if (e.from == &q) return_to_queue(e, queue_outcome::returned);
+        return e.from == &q;
+    });
 }
 
 std::optional<ticket> session::received(std::uint16_t handle, time_point) {

@@ -2,6 +2,7 @@
 
 #include "core/assert.hpp"
 #include "routing/desk.hpp"
+#include "routing/queue_router.hpp"
 #include "session/entry_record.hpp"
 #include "storage/keys.hpp"
 #include "storage/records.hpp"
@@ -80,11 +81,7 @@ void session::drop_oldest() {
 void session::take(entry e, time_point now) {
     const change counted{*this};
     if (!online()) return return_to_queue(e, queue_outcome::returned);
-    if (e.message->expired(now)) {
-        desk_->count().drop(drop_reason::expired);
-        erase_stored(e);
-        return return_to_queue(e, queue_outcome::accepted);
-    }
+    if (e.message->expired(now)) return return_to_queue(e, queue_outcome::expired);
     if (ready_for_more()) return hand_over(std::move(e), now);
     e.stored = false; // the store's entry belongs to the queue: it must not spill into this session's backlog
     backlog_.push_back(std::move(e));
@@ -102,7 +99,7 @@ void session::hand_over(entry e, time_point now) {
     if (e.level == qos::at_most_once) { // from a queue: handing over is the acknowledgement
         send({.value = e}, e.redelivery_count != 0, now);
         erase_stored(e);
-        return return_to_queue(e, queue_outcome::accepted);
+        return return_to_queue(e, queue_outcome::gone);
     }
     if (e.share) got_shares_ = true;
     outstanding_entry o{.value = std::move(e), .handle = 0};
@@ -162,9 +159,7 @@ void session::pump(time_point now) {
         if (!e.message->expired(now) || restored_.contains(e.message->id())) {
             hand_over(std::move(e), now);
         } else if (e.from != nullptr) {
-            desk_->count().drop(drop_reason::expired);
-            erase_stored(e);
-            return_to_queue(e, queue_outcome::accepted);
+            return_to_queue(e, queue_outcome::expired);
         } else {
             drop(e, drop_reason::expired);
         }
@@ -199,8 +194,7 @@ void session::drop(const entry& e, drop_reason why) {
 
 void session::erase_stored(const entry& e) {
     if (e.from == nullptr) return erase_entry(*desk_, e, id());
-    desk_->open().erase(column::entries, storage::entry_key(e.from->id, e.message->id()));
-    desk_->require(true);
+    desk_->queues().erase(*e.from, e);
 }
 
 void session::return_to_queue(const entry& e, queue_outcome how) {
@@ -293,8 +287,14 @@ void session::detach() {
     if (online()) --desk_->count().sessions_online;
     subscriber_ = nullptr;
     slot_->online.store(false, std::memory_order_relaxed);
-    // The queues learn by queue_leave that this consumer is gone and take back what it held.
-    outstanding_.erase_if([](const outstanding_entry& o) { return o.value.from != nullptr; });
+    // What never left goes back first; then the queues learn by queue_leave that this consumer is gone and take back
+    // what it held.
+    backlog_.give_away([this](const entry& e) {
+        return_to_queue(e, queue_outcome::returned);
+        return e.from != nullptr;
+    });
+    outstanding_.erase_if([](const outstanding_entry& o) { return o.value.from != nullptr || !o.value.message; });
+    joined_.clear();
     in_flight_ = 0;
 }
 

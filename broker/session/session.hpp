@@ -193,6 +193,8 @@ private:
     void send(const outstanding_entry& o, bool again, time_point now);
     void drop(const entry& e, drop_reason why);
     void erase_stored(const entry& e);
+    [[nodiscard]] ticket settle_with_queue(const entry& e, settlement how, time_point now);
+    void release_from(const queue_slot& q); // this session is no consumer of it any more
     void return_to_queue(const entry& e, queue_outcome how);
     void record_handle(outstanding_entry& o);
     void wait_for_handle(outstanding_entry& o); // recorded; committed() is called when that is on disk

@@ -1,6 +1,7 @@
 #include "session/shard_sessions.hpp"
 
 #include "core/assert.hpp"
+#include "routing/queue_router.hpp"
 #include "session/entry_record.hpp"
 #include "session/sharing.hpp"
 #include "storage/keys.hpp"
@@ -153,8 +154,8 @@ void shard_sessions::detach(session& s, bool publish_will, time_point now) {
 }
 
 void shard_sessions::leave(session& s, bool publish_will, departure how, time_point now) {
-    leave_queues(s);
     s.detach();
+    leave_queues(s);
     const bool ends = s.expires_ && s.expiry_.count() == 0;
     if (how == departure::alone && !ends && !draining_ && s.pass_on_shares(takers::online)) pass_on_later(s);
     if (!ends) s.put_away();
@@ -205,8 +206,8 @@ ticket shard_sessions::end(session& s, time_point now) {
     slot& handle = *s.slot_;
     const auto durable_at = s.durable() ? desk_.open_ticket() : ticket{};
     if (s.online()) {
-        leave_queues(s);
         s.detach();
+        leave_queues(s);
     }
     publish_will_of(s, false, now);
     for (const auto& [filter, options] : s.subscriptions_) {
@@ -257,8 +258,13 @@ void shard_sessions::join_queues(session& s) {
     for (const auto& [filter, options] : s.subscriptions_) {
         const auto name = queue_name(filter);
         if (!name) continue;
-        auto* const q = queues_.find(*name);
-        if (q == nullptr) continue;
+        join_queue(s, *name, options);
+    }
+}
+
+// The queue may have been deleted while the session was away, or at the same time.
+void shard_sessions::join_queue(session& s, std::string_view name, const subscription_options& options) {
+    if (auto* const q = desk_.queues().find_or_create(name)) {
         desk_.send(q->owner, queue_join{.queue = q, .who = s.consumer_of(*q, options)});
     }
 }
@@ -301,6 +307,15 @@ void shard_sessions::deliver_to(slot& to, entry e, time_point now) {
         return;
     }
     desk_.send(owner, entry_mail{.to = &to, .value = std::move(e)});
+}
+
+// Its subscription is a use of the name: it goes on with the new queue.
+void shard_sessions::on(const queue_closed& m) {
+    if (m.who->holder.load(std::memory_order_acquire) != desk_.self() || m.who->held == nullptr) return;
+    auto& s = *m.who->held;
+    s.release_from(*m.queue);
+    const auto known = s.subscriptions_.find(std::string{queue_prefix} + m.queue->name);
+    if (known != s.subscriptions_.end() && s.online()) join_queue(s, m.queue->name, known->second);
 }
 
 void shard_sessions::on(queue_delivery m, time_point now) {

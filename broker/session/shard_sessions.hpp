@@ -49,6 +49,7 @@ public:
     void deliver(const topic_mail& m, time_point now); // receivers this shard owns or holds
     void deliver_to(slot& to, entry e, time_point now);
     void on(queue_delivery m, time_point now);
+    void on(const queue_closed& m);
     void on(session_request m, time_point now);
     void on(session_gone m, time_point now);
     void on(session_refused m, time_point now);
@@ -56,7 +57,8 @@ public:
     void on(const marker_answer& m, time_point now);
     void on_loaded(storage::loaded_rows&& rows, time_point now);
     void on_durable(ticket upto, time_point now);
-    // Runs `then` when everything that was mailed to this shard before has arrived.
+    // Runs `then` when every shard has answered a marker: what they had sent here before has arrived. With one shard at
+    // once; mail to itself is not waited for.
     void after_all_shards(std::function<void(time_point)> then);
     void end_of_turn(); // frees slots nobody can hold any more
 
@@ -114,6 +116,7 @@ private:
     void erase_records(session_id of);
     void leave_queues(session& s);
     void join_queues(session& s);
+    void join_queue(session& s, std::string_view name, const subscription_options& options);
     void schedule(session& s);
     void meet_deadlines(session& s, time_point now); // of one that is offline: it may end here
 

@@ -95,7 +95,7 @@ void session::pass_on_rows(const storage::loaded_rows& rows) {
     const change counted{*this};
     const auto known = in_hand();
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
-        auto e = backlog::decode(rows.entries[i], rows.messages[i]);
+        auto e = entry_of(rows, i);
         if (!e) continue;
         const auto message = e->message->id();
         if (message >= pass_on_before_) break;
@@ -106,7 +106,7 @@ void session::pass_on_rows(const storage::loaded_rows& rows) {
         forget_handle(message);
         backlog_.forget_spilled(e->message->footprint());
     }
-    const auto next = backlog::goes_on_at(rows);
+    const auto next = goes_on_at(rows);
     passing_on_ = rows.more && next && *next < pass_on_before_;
     if (passing_on_) read_to_pass_on(*next);
 }
@@ -160,7 +160,7 @@ void shard_sessions::on_left_behind(const storage::loaded_rows& rows) {
     const auto it = left_behind_.find(rows.request.of);
     if (it == left_behind_.end()) return;
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
-        auto e = backlog::decode(rows.entries[i], rows.messages[i]);
+        auto e = entry_of(rows, i);
         if (!e || !e->share) continue;
         const bool begun = std::ranges::find(it->second, e->message->id()) != it->second.end();
         if (begun && e->level == qos::exactly_once) continue; // [MQTT-4.8.2-5]
@@ -168,7 +168,7 @@ void shard_sessions::on_left_behind(const storage::loaded_rows& rows) {
         (void)pass_on(desk_, *e, rows.request.of, nullptr, takers::any);
     }
     if (rows.more) {
-        if (const auto next = backlog::goes_on_at(rows)) return read_left_behind(rows.request.of, *next);
+        if (const auto next = goes_on_at(rows)) return read_left_behind(rows.request.of, *next);
         return; // what cannot be read now is read after a restart
     }
     left_behind_.erase(it);

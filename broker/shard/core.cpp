@@ -1,6 +1,7 @@
 #include "shard/core.hpp"
 
-#include "core/assert.hpp"
+#include "storage/keys.hpp"
+#include "storage/records.hpp"
 
 #include <ranges>
 
@@ -20,8 +21,31 @@ std::uint16_t home_shard(std::string_view client_id, std::size_t shards) {
 }
 
 void commons::restore(const storage::recovered& from) {
-    for (const auto& q : from.queues) queues.restore(q.name, q.id);
+    for (const auto& q : from.queues) {
+        auto& slot = queues.restore(q.queue.name, q.id);
+        if (q.declared) (void)queues.declare(slot, *q.declared, queue_table::origin::administrator);
+        if (from.counts_are_exact) {
+            slot.count(static_cast<std::int64_t>(q.state.messages), static_cast<std::int64_t>(q.state.bytes));
+        }
+    }
     for (const auto& m : from.retained) (void)kept.set(m);
+}
+
+std::optional<std::string> commons::declare(std::span<const declared_queue> all, storage::batch& records) {
+    for (const auto& q : all) {
+        const auto found = queues.find_or_create(q.name, [this] { return session_id{ids.draw().id}; });
+        if (found.slot == nullptr) return "limits.max_queues is reached";
+        if (found.created) {
+            std::string value;
+            storage::encode_queue({.name = q.name}, value);
+            records.put(storage::column::queues, storage::queue_key(found.slot->id), value);
+            found.slot->restored = true;
+        }
+        if (auto wrong = queues.declare(*found.slot, q.settings, queue_table::origin::file)) {
+            return "queue " + q.name + ": " + *wrong;
+        }
+    }
+    return std::nullopt;
 }
 
 shard_core::shard_core(shard_index self, commons& shared)
@@ -29,12 +53,10 @@ shard_core::shard_core(shard_index self, commons& shared)
       sessions_{desk_, shared.sessions, shared.trie, shared.queues,
                 [this](message_ptr m, time_point now) { router_.publish_will(m, now); }},
       queue_router_{desk_, shared.queues},
-      router_{desk_, shared.trie, shared.kept, shared.own, sessions_, queue_router_} {}
-
-queue& shard_core::queue_of(queue_slot& handle) {
-    auto& known = queues_[handle.id];
-    if (!known) known = std::make_unique<queue>(handle, desk_);
-    return *known;
+      router_{desk_, shared.trie, shared.kept, shared.own, sessions_, queue_router_},
+      queues_{desk_, shared.queues,
+              [this](std::function<void(time_point)> then) { sessions_.after_all_shards(std::move(then)); }} {
+    desk_.use(queue_router_);
 }
 
 bool shard_core::receive(mail m, time_point now) {
@@ -42,10 +64,11 @@ bool shard_core::receive(mail m, time_point now) {
     std::visit(handlers{
                    [&](topic_mail& t) { sessions_.deliver(t, now); },
                    [&](entry_mail& e) { sessions_.deliver_to(*e.to, std::move(e.value), now); },
-                   [&](queue_arrival& a) { queue_of(*a.queue).arrive(std::move(a.value), now); },
-                   [&](queue_join& j) { queue_of(*j.queue).join(j.who, now); },
-                   [&](queue_leave& l) { queue_of(*l.queue).leave(*l.who, now); },
-                   [&](queue_settlement& s) { queue_of(*s.queue).settled(s.id, *s.who, s.how, now); },
+                   [&](queue_arrival& a) { queues_.use(*a.queue).arrive(std::move(a.value), now); },
+                   [&](queue_join& j) { queues_.use(*j.queue).join(j.who, now); },
+                   [&](queue_leave& l) { queues_.use(*l.queue).leave(*l.who, now); },
+                   [&](queue_settlement& s) { queues_.use(*s.queue).settled(s.id, *s.who, s.how, now); },
+                   [&](queue_closed& c) { sessions_.on(c); },
                    [&](queue_delivery& d) { sessions_.on(std::move(d), now); },
                    [&](session_request& r) { sessions_.on(std::move(r), now); },
                    [&](session_gone& g) { sessions_.on(std::move(g), now); },
@@ -67,10 +90,10 @@ void shard_core::on_completion(storage::completion& done, time_point now) {
     desk_.completed(done.upto, done.failed, done.full);
     sessions_.on_durable(done.upto, now);
     for (auto& rows : done.loaded) {
-        if (const auto it = queues_.find(rows.request.of); it != queues_.end()) {
-            // When everything in it has been announced (backlog.hpp); a queue stays as long as its shard.
-            sessions_.after_all_shards([q = it->second.get(), now, answer = std::make_shared<storage::loaded_rows>(std::move(rows))](
-                                           time_point later) { q->loaded(*answer, std::max(now, later)); });
+        if (rows.request.cursor != 0) {
+            queue_router_.on_loaded(rows, now);
+        } else if (rows.request.priority) {
+            queues_.on_loaded(std::move(rows), now);
         } else {
             sessions_.on_loaded(std::move(rows), now);
         }
@@ -84,20 +107,17 @@ void shard_core::end_turn(time_point now, const poster& post) {
         for (auto& m : own_mail_) (void)receive(std::move(m), now);
         own_mail_.clear();
     }
+    queues_.before_submit();
     desk_.submit();
     for (std::size_t to = 0; to != shared_.shards; ++to) {
         if (to != desk_.self() && !desk_.outgoing(to).empty()) post(to, desk_.outgoing(to));
     }
     sessions_.end_of_turn();
+    queues_.end_of_turn();
 }
 
 void shard_core::restore(const storage::recovered& from, time_point now) {
-    for (const auto& q : from.queues) {
-        auto* const handle = shared_.queues.find(q.name);
-        if (handle == nullptr || handle->owner != desk_.self()) continue;
-        auto& known = queue_of(*handle);
-        if (q.has_entries) known.waiting().assume_stored();
-    }
+    queues_.restore(from);
     for (const auto& s : from.sessions | std::views::reverse) { // of two with one client id the newer one
         if (home_shard(s.session.client_id, shared_.shards) == desk_.self()) sessions_.restore(s, now);
     }
@@ -108,10 +128,6 @@ void shard_core::restore(const storage::recovered& from, time_point now) {
         const bool expires = m->expires_at() != never;
         if (expires && home_shard(m->topic(), shared_.shards) == desk_.self()) router_.expire_later(*m);
     }
-}
-
-void shard_core::for_each_queue(const queue_visitor& visit) const {
-    for (const auto& [id, q] : queues_) visit(*q);
 }
 
 } // namespace broker

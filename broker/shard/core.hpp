@@ -4,7 +4,7 @@
 
 #include "core/wire_cache.hpp"
 #include "routing/shard_router.hpp"
-#include "session/queue.hpp"
+#include "session/shard_queues.hpp"
 #include "session/shard_sessions.hpp"
 
 #include <functional>
@@ -18,10 +18,12 @@ struct commons {
     commons(const limits& with, storage::store& where, std::uint64_t next_id, std::size_t shard_count,
             storage::durability durable_as)
         : bounds{with}, store{where}, ids{next_id}, shards{shard_count}, level{durable_as}, trie{shard_count},
-          kept{with}, sessions{with.max_sessions}, queues{shard_count, with.max_queues} {}
+          kept{with}, sessions{with.max_sessions}, queues{shard_count, with} {}
 
     // At start-up, before the shards': queues and retained messages.
     void restore(const storage::recovered& from);
+    // Then the queues of the configuration; records of new ones go to `records`. Says what is wrong, if anything is.
+    [[nodiscard]] std::optional<std::string> declare(std::span<const declared_queue> all, storage::batch& records);
 
     const limits& bounds;
     storage::store& store;
@@ -41,6 +43,7 @@ public:
 
     [[nodiscard]] shard_router& route() { return router_; }
     [[nodiscard]] shard_sessions& sessions() { return sessions_; }
+    [[nodiscard]] shard_queues& queues() { return queues_; }
     [[nodiscard]] shard_desk& desk() { return desk_; }
     [[nodiscard]] commons& shared() { return shared_; }
     [[nodiscard]] wire_cache& wire() { return wire_; }
@@ -53,20 +56,19 @@ public:
     using poster = std::function<void(std::size_t to, std::vector<mail>&)>;
     void end_turn(time_point now, const poster& post);
 
-    [[nodiscard]] time_point next_deadline() const { return std::min(sessions_.next_deadline(), router_.next_deadline()); }
+    [[nodiscard]] time_point next_deadline() const {
+        return std::min({sessions_.next_deadline(), router_.next_deadline(), queues_.next_deadline()});
+    }
     void on_deadline(time_point now) {
         sessions_.on_deadline(now);
+        queues_.on_deadline(now);
         router_.on_deadline(now);
     }
 
     // At start-up: this shard's sessions and queues, by hash of client id and name; commons::restore() comes first.
     void restore(const storage::recovered& from, time_point now);
 
-    using queue_visitor = std::function<void(const queue&)>;
-    void for_each_queue(const queue_visitor& visit) const;
-
 private:
-    [[nodiscard]] queue& queue_of(queue_slot& handle);
     void on_completion(storage::completion& done, time_point now);
 
     commons& shared_;
@@ -74,7 +76,7 @@ private:
     shard_sessions sessions_;
     queue_router queue_router_;
     shard_router router_;
-    std::unordered_map<session_id, std::unique_ptr<queue>> queues_;
+    shard_queues queues_;
     std::vector<mail> own_mail_;
     wire_cache wire_;
 };

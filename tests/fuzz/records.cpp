@@ -42,6 +42,10 @@ void keys(std::string_view key) {
     if (const auto id = decode_session_key(key)) BROKER_ASSERT(session_key(*id) == key);
     if (const auto parts = decode_entry_key(key)) BROKER_ASSERT(entry_key(parts->of, parts->message) == key);
     if (const auto parts = decode_subscription_key(key)) BROKER_ASSERT(subscription_key(parts->of, parts->filter) == key);
+    if (const auto id = decode_queue_state_key(key)) BROKER_ASSERT(queue_state_key(*id) == key);
+    if (const auto parts = decode_queue_entry_key(key)) {
+        BROKER_ASSERT((parts->redelivery ? redelivery_key : queue_entry_key)(parts->of, parts->priority, parts->message) == key);
+    }
     if (const auto parts = decode_inbound_qos2_key(key)) BROKER_ASSERT(inbound_qos2_key(parts->of, parts->packet) == key);
 }
 
@@ -54,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto crc = crc32_z(0, reinterpret_cast<const unsigned char*>(value.data()), value.size());
         byte_writer{value}.u32(static_cast<std::uint32_t>(crc));
     }
-    switch (data[0] % 9) {
+    switch (data[0] % 12) {
     case 0: round_trip(value, decode_session, encode_session); break;
     case 1: round_trip(value, decode_subscription, encode_subscription); break;
     case 2: round_trip(value, decode_message, encode_message); break;
@@ -64,6 +68,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 6: round_trip(value, decode_will, encode_will); break;
     case 7: round_trip(value, decode_id_lease, [](std::uint64_t id, std::string& to) { to = encode_id_lease(id); }); break;
     case 8: keys(value); break;
+    case 11: round_trip(value, decode_queue_settings, encode_queue_settings); break;
+    case 9: round_trip(value, decode_queue_state, encode_queue_state); break;
+    case 10: round_trip(value, decode_redelivery_count, encode_redelivery_count); break;
     }
     return 0;
 }

@@ -297,7 +297,7 @@ void world::check_leaks() {
     // Messages several receivers had before a crash: whoever answered last since then did not know it was the last.
     sweep(session_id{sweep_before_}, message_id{~0ULL});
     for (const auto c : {column::sessions, column::subscriptions, column::messages, column::entries, column::inbound_qos2,
-                         column::outbound_qos2, column::wills}) {
+                         column::outbound_qos2, column::wills, column::queue_entries}) {
         if (disk_->rows(c) == 0) continue;
         check_.problem(fmt::format("{} rows of {} are left", disk_->rows(c), storage::name(c)));
         (void)disk_->scan(c, "", "", [this](std::string_view key, std::string_view value) {
@@ -315,10 +315,11 @@ void world::check_leaks() {
         auto& core = node_->shard(i);
         if (core.sessions().size() != 0) check_.problem(fmt::format("{} sessions are left", core.sessions().size()));
         if (!core.desk().waiters().empty()) check_.problem("somebody waits for a ticket");
-        core.for_each_queue([this](const queue& q) {
-            if (q.ready() + q.unacknowledged() + q.consumers() != 0) {
-                check_.problem(fmt::format("queue {}: {} ready, {} unacknowledged, {} consumers are left", q.handle().name,
-                                           q.ready(), q.unacknowledged(), q.consumers()));
+        core.queues().for_each([this](const queue& q) {
+            const auto counted = q.handle().messages.load();
+            if (counted != 0 || q.handle().bytes != 0 || q.unacknowledged() + q.consumers() != 0) {
+                check_.problem(fmt::format("queue {}: {} messages, {} bytes, {} unacknowledged, {} consumers are left",
+                                           q.handle().name, counted, q.handle().bytes.load(), q.unacknowledged(), q.consumers()));
             }
         });
     }

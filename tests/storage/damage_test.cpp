@@ -212,7 +212,7 @@ TEST_CASE("the directory: a file, read-only, somebody else's, missing parents; 0
     }
     // A newer format says so before anything else is read.
     auto sealed = slurp(s.dir / "a/b/data/SEAL");
-    REQUIRE(sealed.find("format 1\n") != std::string::npos);
+    REQUIRE(sealed.find("format 2\n") != std::string::npos);
 }
 
 TEST_CASE("a brokerd that died while it created its store is no obstacle") {

@@ -2,6 +2,7 @@
 #include "storage/memory_store.hpp"
 #include "storage/recovery.hpp"
 #include "storage/rocks_store.hpp"
+#include "storage/upgrade.hpp"
 
 #include <doctest/doctest.h>
 
@@ -123,4 +124,81 @@ TEST_CASE("what is left of sessions that are gone is swept; of those that are th
     CHECK(owners == 2); // 4 and 5
     CHECK(disk.rows(column::entries) == 8);
     CHECK(disk.rows(column::wills) == 1); // which the start publishes
+}
+
+TEST_CASE("format 1: entries of queues move to their own column at the next start, in order, also when it was interrupted") {
+    memory_backend disk;
+    batch b;
+    b.put(column::meta, format_key(), "1");
+    std::string value;
+    encode_queue({.name = "q"}, value);
+    b.put(column::queues, queue_key(session_id{7}), value);
+    std::string entry;
+    const message_fields body{.topic = "$queue/q", .payload = as_bytes("x"), .level = qos::at_least_once};
+    encode_entry({.level = qos::at_least_once}, &body, entry);
+    constexpr std::uint64_t many = 2500; // several steps
+    for (std::uint64_t m = 1; m <= many; ++m) b.put(column::entries, entry_key(session_id{7}, message_id{m}), entry);
+    b.put(column::entries, entry_key(session_id{8}, message_id{1}), entry); // a session's
+    b.put(column::queue_entries, queue_entry_key(session_id{7}, 4, message_id{1}), entry); // an upgrade that was interrupted
+    write(disk, b);
+
+    REQUIRE(upgrade(disk));
+    CHECK(disk.rows(column::entries) == 1);
+    CHECK(disk.rows(column::queue_entries) == many);
+    CHECK(disk.get(column::meta, format_key())->value() == format_version);
+    CHECK(disk.get(column::queue_entries, queue_entry_key(session_id{7}, 4, message_id{many}))->value() == entry);
+    REQUIRE(upgrade(disk)); // nothing more to do
+    CHECK(disk.rows(column::queue_entries) == many);
+
+    const auto found = recover(disk);
+    REQUIRE(found);
+    REQUIRE(found->queues.size() == 1);
+    CHECK(found->queues[0].queue.name == "q");
+    CHECK_FALSE(found->queues[0].declared);
+    std::unordered_map<session_id, queue_counts> counts;
+    bool begun = false;
+    CHECK(count_queues(disk, [&] { begun = true; }, [] { return true; }, counts) == true);
+    CHECK(begun);
+    CHECK(counts[session_id{7}].messages == many);
+    CHECK(counts[session_id{7}].bytes == many * make_message(body)->footprint());
+}
+
+TEST_CASE("what follows a queue's record is read with it; damaged, it is set aside and the queue goes on") {
+    memory_backend disk;
+    batch b;
+    std::string value;
+    encode_queue({.name = "q"}, value);
+    b.put(column::queues, queue_key(session_id{7}), value);
+    value.clear();
+    encode_queue_state({.messages = 3, .bytes = 99, .marks = {{.priority = 4, .first = message_id{5}, .delivered = message_id{9}}}}, value);
+    b.put(column::queues, queue_state_key(session_id{7}), value);
+    const queue_settings all{.messages_max = 5,
+                             .bytes_max = 6,
+                             .ttl = seconds{7},
+                             .policy = overflow_policy::drop_oldest,
+                             .dead_letter = "",
+                             .max_deliveries = 0,
+                             .priority = false};
+    value.clear();
+    encode_queue_settings(all, value);
+    b.put(column::queues, queue_settings_key(session_id{7}), value);
+    b.put(column::meta, exact_counts_key(), "1");
+    write(disk, b);
+    auto found = recover(disk);
+    REQUIRE(found);
+    CHECK(found->counts_are_exact);
+    REQUIRE(found->queues.size() == 1);
+    CHECK(found->queues[0].declared == all);
+    CHECK(found->queues[0].state.messages == 3);
+    REQUIRE(found->queues[0].state.marks.size() == 1);
+    CHECK(found->queues[0].state.marks[0].delivered == message_id{9});
+
+    disk.corrupt(column::queues, queue_state_key(session_id{7}), "x");
+    disk.corrupt(column::queues, queue_settings_key(session_id{7}), value + "x");
+    found = recover(disk);
+    REQUIRE(found);
+    REQUIRE(found->queues.size() == 1);
+    CHECK(found->queues[0].state.marks.empty());
+    CHECK_FALSE(found->queues[0].declared);
+    CHECK(found->quarantined.size() == 2);
 }

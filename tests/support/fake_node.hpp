@@ -4,6 +4,8 @@
 #include "admin/node.hpp"
 
 #include <atomic>
+#include <map>
+#include <string>
 
 namespace broker::test {
 
@@ -28,6 +30,30 @@ public:
     }
     result<std::vector<admin::queue_row>, admin::admin_error> list_queues() override {
         return std::vector<admin::queue_row>{{.name = "jobs", .messages = 2}};
+    }
+    std::map<std::string, queue_settings> declared;
+    std::vector<std::string> calls; // of queues
+    result<bool, admin::admin_error> declare_queue(const std::string& name, const queue_settings& with) override {
+        if (name == "file") return fail(admin::admin_error{admin::admin_error::kind::refused, "declared in the file"});
+        declared[name] = with;
+        return true;
+    }
+    result<std::vector<admin::queue_message>, admin::admin_error> peek_queue(const std::string& name, std::size_t n) override {
+        if (name != "jobs" && name != "a/b") return fail(not_found("no queue " + name));
+        calls.push_back("peek " + name + " " + std::to_string(n));
+        return std::vector<admin::queue_message>{
+            {.message = make_message({.id = message_id{7}, .topic = "$queue/jobs", .payload = as_bytes("hi")}), .redelivery_count = 2}};
+    }
+    result<admin::queue_removed, admin::admin_error> remove_from_queue(const std::string& name, std::size_t n,
+                                                                       const std::string& to) override {
+        if (name != "jobs" && name != "a/b") return fail(not_found("no queue " + name));
+        calls.push_back("remove " + name + " " + std::to_string(n) + " " + to);
+        return admin::queue_removed{.messages = 3, .more = true};
+    }
+    result<bool, admin::admin_error> delete_queue(const std::string& name, bool force) override {
+        if (!force) return fail(admin::admin_error{admin::admin_error::kind::refused, "it has consumers"});
+        calls.push_back("delete " + name);
+        return true;
     }
     result<std::vector<message_ptr>, admin::admin_error> retained(const std::string&, std::size_t) override { return published; }
     result<std::size_t, admin::admin_error> delete_retained(const std::string&) override { return published.size(); }

@@ -157,6 +157,14 @@ void test_node::start(std::uint64_t next_id) {
     }
 }
 
+void test_node::count_queues() {
+    std::unordered_map<session_id, storage::queue_counts> counts;
+    BROKER_ASSERT(storage::count_queues(*disk_, [] {}, [] { return true; }, counts));
+    for (const auto& [id, c] : counts) {
+        commons_->queues.add_counts(id, static_cast<std::int64_t>(c.messages), static_cast<std::int64_t>(c.bytes));
+    }
+}
+
 void test_node::crash_and_recover() {
     for (auto* const c : std::exchange(clients_, {})) {
         c->out_.clear();
@@ -170,6 +178,7 @@ void test_node::crash_and_recover() {
     BROKER_ASSERT(found.has_value());
     start(found->next_id);
     commons_->restore(*found);
+    count_queues(); // the server does it beside serving
     for (auto& s : shards_) s->restore(*found, now_);
     if (!stepwise_) settle();
 }

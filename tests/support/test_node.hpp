@@ -149,6 +149,7 @@ private:
     };
 
     void start(std::uint64_t next_id);
+    void count_queues();
     void post(std::size_t from, std::size_t to, mail m);
     void post_all(std::size_t from, std::size_t to, std::vector<mail>& batch);
     void receive(std::size_t i, mail m);

@@ -34,7 +34,8 @@ TEST_CASE("a unit: publications and answers together, one batch") {
     CHECK(done.refused == refusal::none);
     CHECK(done.durable_at == this_turns);
     CHECK(watcher.take() == words{"2"});
-    CHECK(rows(node, storage::column::entries) == 3); // two in the queue, one of the watcher
+    CHECK(rows(node, storage::column::queue_entries) == 2);
+    CHECK(rows(node, storage::column::entries) == 1); // the watcher's
 }
 
 TEST_CASE("a unit that does not fit leaves nothing: queue, retained messages, answers") {
@@ -61,14 +62,14 @@ TEST_CASE("a unit that does not fit leaves nothing: queue, retained messages, an
     CHECK(refused.at == 1);
     refused = run(node, {answer, {.message = to("$queue/q", "1")}, answer});
     CHECK(refused.refused == refusal::not_waiting);
-    CHECK(rows(node, storage::column::entries) == 1); // the job
+    CHECK(rows(node, storage::column::queue_entries) == 1); // the job
     CHECK(rows(node, storage::column::retained) == 0);
     CHECK(worker.mine->outstanding_level(handle));
 
     // What a refused unit had taken is free again.
     CHECK(run(node, {answer, {.message = to("$queue/q", "1")}, {.message = to("$queue/q", "2")}, {.message = to("a", "x", true)}}).refused ==
           refusal::none);
-    CHECK(rows(node, storage::column::entries) == 2);
+    CHECK(rows(node, storage::column::queue_entries) == 2);
     CHECK(rows(node, storage::column::retained) == 1);
     CHECK_FALSE(worker.mine->outstanding_level(handle));
 }

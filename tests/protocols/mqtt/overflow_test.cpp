@@ -148,7 +148,7 @@ TEST_CASE("limits.max_queues, limits.queue.messages, limits.queue.bytes: 0x97; 3
         CHECK(told(node, v5("a"), "30: " + topic + " [] 31; c0 00") == bytes("d0 00"));
         CHECK(refusals(node, by) == 4);
         CHECK(drops(node, drop_reason::queue_full) == 4);
-        CHECK(node.disk().rows(storage::column::entries) == 1);
+        CHECK(node.disk().rows(storage::column::queue_entries) == 1);
     }
     limits bounds;
     bounds.max_queues = 1;
