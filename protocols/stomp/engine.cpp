@@ -12,6 +12,7 @@ namespace broker::stomp {
 namespace {
 
 constexpr std::string_view nul{"\0", 1};
+constexpr std::size_t scratch_kept = 4096;
 constexpr std::size_t short_message = 200; // of the ERROR frame's header; the body has all of it
 
 } // namespace
@@ -51,7 +52,14 @@ std::size_t engine::process(byte_view bytes, time_point now) {
         if (e->over) with_.route.count().refuse(*e->over);
         fail(e->code, e->what, e->receipt);
     }
+    trim();
     return used;
+}
+
+// Many connections, each with room for its largest frame, would be memory nobody uses.
+void engine::trim() {
+    if (scratch_.capacity() > scratch_kept) std::string{}.swap(scratch_);
+    if (topic_.capacity() > scratch_kept) std::string{}.swap(topic_);
 }
 
 // What came while a claim was under way; it may contain the next one.
@@ -132,8 +140,17 @@ void engine::leave_when_done() {
 
 // --- MESSAGE: message.cpp ---
 
-bool subscription::has_room() const { return !owner_.with_.out.over_limit(); }
-bool subscription::has_room_to_spare() const { return !owner_.with_.out.half_full(); }
+// Who is told no is pumped when the outbox has been written.
+bool subscription::has_room() const {
+    const bool room = !owner_.with_.out.over_limit();
+    owner_.turned_away_ |= !room;
+    return room;
+}
+bool subscription::has_room_to_spare() const {
+    const bool room = !owner_.with_.out.half_full();
+    owner_.turned_away_ |= !room;
+    return room;
+}
 void subscription::deliver(const delivery& d, time_point now) { owner_.deliver(*this, d, now); }
 
 void subscription::on_session(session& claimed, bool, time_point now) {
@@ -164,6 +181,8 @@ void engine::on_writable(time_point now) {
         if (s->session_ != nullptr) (void)s->session_->settle(handle, settlement::accepted, now);
     }
     settling_.clear();
+    trim();
+    if (!std::exchange(turned_away_, false)) return;
     for (const auto& s : subscriptions_) {
         if (s->session_ != nullptr) s->session_->pump(now);
     }
@@ -245,6 +264,7 @@ void engine::fail(std::string_view code, std::string what, std::string_view rece
                        : code == "bad_utf8" ? close_cause::bad_utf8
                        : code == "overload" || code == "disk_full" ? close_cause::overload
                                             : close_cause::protocol_error;
+    if (!connected_) ++with_.route.count().connect_rejected[static_cast<std::size_t>(cause)];
     closing_ = close_reason{.cause = cause, .detail = std::move(what)};
     held_.clear();
 }

@@ -156,6 +156,7 @@ private:
     void add_to_transaction(const frame& f, transaction::step step, std::size_t bytes);
 
     void send(std::string_view bytes, frame_kind kind, time_point now);
+    void trim();
     void leave_when_done();
     [[nodiscard]] time_point silent_until() const; // the peer may be; then it is gone
     [[nodiscard]] time_point beat_at() const;
@@ -185,6 +186,7 @@ private:
     std::vector<std::unique_ptr<subscription>> subscriptions_; // in order of their numbers
     std::uint32_t last_number_ = 0;
     subscription* claiming_ = nullptr;
+    bool turned_away_ = false; // a session found no room in the outbox
     will_holder will_{*this};
     session_id publisher_{}; // of what is sent here, once a subscription asked for no-local
     // Settled at the end of the turn, and the ones being settled.

@@ -37,6 +37,7 @@ TEST_CASE("[STOMP12 §Protocol Negotiation] nothing in common: ERROR with the ve
     const auto f = c.one();
     CHECK(f.command == "ERROR");
     CHECK(f["version"] == "1.0,1.1,1.2");
+    CHECK(node.shard().route().count().connect_rejected[static_cast<std::size_t>(close_cause::protocol_error)] == 1);
     CHECK(c.transport().closed());
 }
 
