@@ -87,10 +87,10 @@ response peek(node& on, const request& r, const std::string& name) {
         o["received_at"] = rfc3339(m.message->received_at());
         o["redelivery_count"] = m.redelivery_count;
         if (m.message->expires_at() != never) o["expires_at"] = rfc3339(m.message->expires_at());
-        boost::json::object headers;
+        boost::json::array headers; // pairs: a name may come twice
         property_reader properties{m.message->properties()};
         while (const auto p = properties.next()) {
-            if (p->kind == property_kind::user_property) headers[p->name] = p->value;
+            if (p->kind == property_kind::user_property) headers.push_back(boost::json::array{p->name, p->value});
         }
         o["headers"] = std::move(headers);
         rows.push_back(std::move(o));

@@ -182,6 +182,9 @@ void engine::on_writable(time_point now) {
     }
     settling_.clear();
     trim();
+    for (const auto& b : browsers_) {
+        if (std::exchange(b->wants_page_, false)) with_.route.next_page(b->cursor_);
+    }
     if (!std::exchange(turned_away_, false)) return;
     for (const auto& s : subscriptions_) {
         if (s->session_ != nullptr) s->session_->pump(now);
@@ -308,6 +311,7 @@ void engine::on_disconnected(time_point now) {
         s->session_ = nullptr;
     }
     claiming_ = nullptr;
+    while (!browsers_.empty()) stop(*browsers_.back());
     transactions_.clear(); // [STOMP12-BEGIN-3]
     // Every end but the client's own DISCONNECT publishes the will, as MQTT has it.
     if (auto* const s = std::exchange(will_.session_, nullptr)) with_.sessions.detach(*s, !leaving_, now);
@@ -319,7 +323,7 @@ client_info engine::info() const {
                   .client_id = client_id_,
                   .user = login_,
                   .keep_alive_s = static_cast<std::uint32_t>(expect_every_.count() / 1000),
-                  .subscriptions = subscriptions_.size()};
+                  .subscriptions = subscriptions_.size() + browsers_.size()};
     for (const auto& s : subscriptions_) {
         i.inflight += s->unacknowledged_.size();
         if (s->session_ != nullptr) i.waiting += s->session_->waiting();

@@ -53,6 +53,22 @@ private:
     window<pending> unacknowledged_;
 };
 
+// A SUBSCRIBE with browser:true: copies of what a queue holds, page by page as the outbox takes them, then browser:end.
+class browsing final : public browser {
+public:
+    browsing(engine& owner, std::string id, std::string head) : owner_{owner}, id_{std::move(id)}, head_{std::move(head)} {}
+    void on_page(std::span<const browsed> page, bool end, time_point now) override;
+
+private:
+    friend class engine;
+    engine& owner_;
+    std::string id_;
+    std::string head_; // what every MESSAGE of it begins with
+    std::string destination_;
+    std::uint64_t cursor_ = 0;
+    bool wants_page_ = false; // when there is room again
+};
+
 // Holds the session that a will on CONNECT belongs to.
 class will_holder final : public subscriber {
 public:
@@ -108,6 +124,7 @@ public:
 
 private:
     friend class subscription;
+    friend class browsing;
     friend class will_holder;
     struct held_receipt {
         ticket at{};
@@ -133,6 +150,10 @@ private:
 
     void deliver(subscription& to, const delivery& d, time_point now);
     [[nodiscard]] const wire_cache::entry& encoded(const message_ptr& m);
+    void append_message(std::string_view head, std::string_view own, const message_ptr& m, time_point now);
+    void on_browse(const frame& f, std::string_view id, time_point now);
+    void on_page(browsing& b, std::span<const browsed> page, bool end, time_point now);
+    void stop(browsing& b);
     // The topic of the connection's temporary queue of that name, which is made when there is none yet.
     [[nodiscard]] result<std::string_view, std::string> temporary(std::string_view name, time_point now);
     // Topic names of destination and reply-to headers.
@@ -143,8 +164,9 @@ private:
     void subscribed(subscription& s, time_point now);
     [[nodiscard]] std::string durable_name(const frame& f, std::string_view id) const;
     [[nodiscard]] subscription* find(std::string_view id);
+    [[nodiscard]] bool is_id_free(std::string_view id);
+    [[nodiscard]] std::string head_of(std::string_view id, bool named, std::uint32_t number) const;
     [[nodiscard]] subscription& add_subscription(std::string_view id, bool named, ack_mode mode);
-    void write_head(subscription& s, bool named) const;
     ticket drop(subscription& s, bool for_good, time_point now); // when that is on disk
     [[nodiscard]] std::optional<will> will_of(const frame& f, time_point now);
     [[nodiscard]] message_ptr message_of(const frame& f, time_point now);
@@ -184,7 +206,8 @@ private:
     bool leaving_ = false; // DISCONNECT seen: nothing more is processed, held receipts still leave
     std::optional<close_reason> closing_;
     std::vector<std::unique_ptr<subscription>> subscriptions_; // in order of their numbers
-    std::uint32_t last_number_ = 0;
+    std::vector<std::unique_ptr<browsing>> browsers_;
+    std::uint32_t last_number_ = 0; // of subscriptions and browsers
     subscription* claiming_ = nullptr;
     bool turned_away_ = false; // a session found no room in the outbox
     will_holder will_{*this};

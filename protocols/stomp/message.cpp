@@ -112,6 +112,26 @@ const wire_cache::entry& engine::encoded(const message_ptr& message) {
     return known;
 }
 
+void engine::append_message(std::string_view head, std::string_view own, const message_ptr& m, time_point now) {
+    const auto& common = encoded(m);
+    // A body may be any octets [STOMP12-BODY-2]; over WebSocket only UTF-8 fits a text message.
+    const auto kind = common.is_text ? frame_kind::text : frame_kind::binary;
+    if (m->payload().size() < copied_below) {
+        auto* at = with_.out.append(head.size() + own.size() + common.bytes.size(), kind);
+        for (const auto part : {head, own, std::string_view{common.bytes}}) {
+            std::memcpy(at, part.data(), part.size());
+            at += part.size();
+        }
+    } else {
+        scratch_ = head;
+        scratch_ += own;
+        scratch_ += common.bytes;
+        with_.out.append(as_bytes(scratch_), m, as_bytes(nul), kind);
+    }
+    last_out_ = now;
+    with_.route.count().stomp_headers_altered += common.altered;
+}
+
 void engine::deliver(subscription& to, const delivery& d, time_point now) {
     auto& count = with_.route.count();
     if (closing_) return;
@@ -125,7 +145,6 @@ void engine::deliver(subscription& to, const delivery& d, time_point now) {
         }
         return;
     }
-    const auto& common = encoded(d.message);
     delivery_head own;
     own << d.handle << "-" << m.id().value() << "\n"; // [STOMP12-MESSAGE-3]
     if (d.handle != 0 && to.mode_ == ack_mode::automatic) { // durable: sending it is the acknowledgement
@@ -140,22 +159,7 @@ void engine::deliver(subscription& to, const delivery& d, time_point now) {
     if (d.redelivery_count != 0) own << "redelivery-count:" << d.redelivery_count << "\n";
     if (d.retain) own << "retain:true\n";
 
-    // A body may be any octets [STOMP12-BODY-2]; over WebSocket only UTF-8 fits a text message.
-    const auto kind = common.is_text ? frame_kind::text : frame_kind::binary;
-    if (m.payload().size() < copied_below) {
-        auto* at = with_.out.append(to.head_.size() + own.text().size() + common.bytes.size(), kind);
-        for (const auto part : {std::string_view{to.head_}, own.text(), std::string_view{common.bytes}}) {
-            std::memcpy(at, part.data(), part.size());
-            at += part.size();
-        }
-    } else {
-        scratch_ = to.head_;
-        scratch_ += own.text();
-        scratch_ += common.bytes;
-        with_.out.append(as_bytes(scratch_), d.message, as_bytes(nul), kind);
-    }
-    last_out_ = now;
-    count.stomp_headers_altered += common.altered;
+    append_message(to.head_, own.text(), d.message, now);
     constexpr auto mine = static_cast<std::size_t>(protocol_kind::stomp);
     ++count.messages_sent[mine][static_cast<std::size_t>(d.level)];
     count.message_bytes_sent[mine] += m.payload().size();

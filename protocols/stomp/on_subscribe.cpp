@@ -52,17 +52,22 @@ std::string engine::durable_name(const frame& f, std::string_view id) const {
     return fmt::format("{}/{}", named ? client_id_ : login_, *subscription_name);
 }
 
+// What every MESSAGE of a subscription begins with.
+std::string engine::head_of(std::string_view id, bool named, std::uint32_t number) const {
+    std::string head = "MESSAGE\n";
+    if (named) (void)append_header(head, "subscription", id, version_); // [STOMP12-MESSAGE-4] [STOMP10-SUBSCRIBE-3]
+    return head += fmt::format("message-id:{}-", number);
+}
+
 subscription& engine::add_subscription(std::string_view id, bool named, ack_mode mode) {
     auto& s = *subscriptions_.emplace_back(std::make_unique<subscription>(*this, std::string{id}, ++last_number_, mode));
-    write_head(s, named);
+    s.head_ = head_of(id, named, s.number_);
     return s;
 }
 
-// What begins every MESSAGE of the subscription.
-void engine::write_head(subscription& s, bool named) const {
-    s.head_ = "MESSAGE\n";
-    if (named) (void)append_header(s.head_, "subscription", s.id_, version_); // [STOMP12-MESSAGE-4] [STOMP10-SUBSCRIBE-3]
-    s.head_ += fmt::format("message-id:{}-", s.number_);
+bool engine::is_id_free(std::string_view id) {
+    return find(id) == nullptr && std::ranges::find(browsers_, id, [](const auto& b) { return std::string_view{b->id_}; }) ==
+                                      browsers_.end();
 }
 
 void engine::on_subscribe(const frame& f, time_point now) {
@@ -73,10 +78,10 @@ void engine::on_subscribe(const frame& f, time_point now) {
     if (!id && version_ != version::v1_0) return refuse("SUBSCRIBE without id"); // [STOMP12-SUBSCRIBE-2]
     const bool named = id.has_value();
     if (!id) id = destination; // 1.0: the destination identifies it
-    if (find(*id) != nullptr) { // [STOMP12-SUBSCRIBE-3]
+    if (!is_id_free(*id)) { // [STOMP12-SUBSCRIBE-3]
         return refuse(fmt::format("subscription id {} is in use", utf8_prefix(*id, 80)));
     }
-    if (subscriptions_.size() >= with_.bounds.max_subscriptions_per_client) {
+    if (subscriptions_.size() + browsers_.size() >= with_.bounds.max_subscriptions_per_client) {
         return fail_over(limit_kind::subscriptions_per_client,
                          fmt::format("more than {} subscriptions", with_.bounds.max_subscriptions_per_client), f.get("receipt"));
     }
@@ -84,9 +89,9 @@ void engine::on_subscribe(const frame& f, time_point now) {
     if (!mode) return refuse(fmt::format("ack mode {} is not known", utf8_prefix(f.get("ack"), 80)));
     const auto window = window_of(f, with_.bounds.stomp_prefetch);
     if (!window) return refuse("prefetch-count and activemq.prefetchSize must be 1 to 65535");
-    // Taken for an ordinary subscription these would consume what their clients did not ask for.
-    if (is_true(f, "browser")) return refuse("browser:true is not served");
+    // Taken for an ordinary subscription it would deliver what its client did not ask for.
     if (f.find("selector")) return refuse("selectors are not served");
+    if (is_true(f, "browser")) return on_browse(f, *id, now);
     if (const auto name = own_temporary(*destination)) return subscribe_temporary(f, *id, *name, *mode, now);
     const auto filter = names_.filter_of(*destination, f.get("x-group"));
     if (!filter) return fail_destination(*destination, filter.error(), f.get("receipt"));
@@ -188,6 +193,8 @@ void engine::on_unsubscribe(const frame& f, time_point now) {
     if (auto* const s = find(*id)) {
         return receipt(f, drop(*s, !durable.empty() && s->durable_name_ == durable, now)); // [STOMP12-UNSUBSCRIBE-1]
     }
+    const auto looking = std::ranges::find(browsers_, *id, [](const auto& b) { return std::string_view{b->id_}; });
+    if (looking != browsers_.end()) return stop(**looking), receipt(f, ticket{});
     // An unknown id is not an error: the subscription is gone, as asked. A durable one that is not subscribed here goes
     // as well, and is taken from whoever has it.
     if (durable.empty() || durable.starts_with('/') || durable.size() > with_.bounds.max_client_id_bytes) {

@@ -7,10 +7,11 @@ namespace broker::stomp {
 
 namespace {
 
-constexpr std::array<std::string_view, 18> reserved{
+constexpr std::array<std::string_view, 19> reserved{
     "destination", "receipt", "transaction", "content-length", "message-id",  "subscription",
     "ack",         "expires", "expiration",  "ttl",            "persistent",  "retain",
-    "content-type", "correlation-id", correlation_encoding, "reply-to", "redelivered", "redelivery-count"};
+    "content-type", "correlation-id", correlation_encoding, "reply-to", "redelivered", "redelivery-count",
+    "browser"};
 
 } // namespace
 

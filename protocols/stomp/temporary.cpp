@@ -54,7 +54,7 @@ void engine::subscribe_temporary(const frame& f, std::string_view id, std::strin
     }
     s.id_ = id;
     s.mode_ = mode;
-    write_head(s, true);
+    s.head_ = head_of(id, true, s.number_);
     receipt(f, ticket{});
 }
 
