@@ -1,6 +1,6 @@
 // brokerctl: nouns first, verbs second. Exit status: 0 done, 1 refused or not found, 2 a check says no, 3 no broker
 // answers, 4 not authorised, 64 usage.
-#include "cli/client.hpp"
+#include "cli/command.hpp"
 #include "cli/output.hpp"
 
 #include <CLI/CLI.hpp>
@@ -22,55 +22,10 @@ namespace {
 
 using namespace broker::cli;
 
-constexpr int refused = 1;
-constexpr int check_failed = 2;
-constexpr int no_broker = 3;
-constexpr int not_authorised = 4;
-constexpr int usage = 64;
-
-struct settings {
-    std::string socket;
-    std::string output = "table";
-    bool no_headers = false;
-    int timeout_ms = 5'000;
-};
-
 std::string default_socket() {
     if (const char* const named = std::getenv("BROKERCTL_SOCKET")) return named;
     if (::access("data/admin.sock", F_OK) == 0) return "data/admin.sock";
     return "/run/brokerd/admin.sock";
-}
-
-// Base64 when it is not text.
-std::string payload_of(const boost::json::object& o) {
-    return text_of(o.contains("payload") ? o.at("payload") : o.at("payload_base64"));
-}
-
-// A terminal must not obey what a message says; a pipe gets every byte.
-std::string for_people(const std::string& text) { return ::isatty(STDOUT_FILENO) != 0 ? printable(text) : text; }
-
-int failed(const answer& a) {
-    boost::system::error_code ec;
-    const auto parsed = boost::json::parse(a.body, ec);
-    std::string detail = a.body;
-    if (!ec && parsed.is_object() && parsed.as_object().contains("detail")) detail = text_of(parsed.at("detail"));
-    fmt::print(stderr, "brokerctl: {}\n", detail);
-    return a.status == 401 || a.status == 403 ? not_authorised : refused;
-}
-
-int show(const settings& s, const answer& a, const std::vector<std::string>& columns) {
-    if (a.status >= 400) return failed(a);
-    if (s.output == "json") {
-        fmt::print("{}", a.body);
-        return 0;
-    }
-    const auto parsed = boost::json::parse(a.body);
-    if (parsed.is_array()) {
-        fmt::print("{}", table_of(parsed.as_array(), columns, !s.no_headers));
-    } else {
-        fmt::print("{}", list_of(parsed.as_object()));
-    }
-    return 0;
 }
 
 struct publication {
@@ -97,7 +52,7 @@ int publish(const settings& s, const publication& p, const std::string& payload)
     // Base64 whatever it is: a file need not be text.
     const boost::json::object body{{"destination", p.destination}, {"payload_base64", base64(payload)}, {"qos", p.qos},
                                    {"retain", p.retain},           {"ttl_s", p.ttl_s},                  {"headers", headers}};
-    const auto a = client{s.socket, std::chrono::milliseconds{s.timeout_ms}}.call("POST", "/api/v1/publish", boost::json::serialize(body));
+    const auto a = s.broker().call("POST", "/api/v1/publish", boost::json::serialize(body));
     return a.status >= 400 ? failed(a) : 0;
 }
 
@@ -127,7 +82,7 @@ int sub(const settings& s, const std::vector<std::string>& destinations, int qos
     }
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{for_s};
     const auto time_left = [&] { return for_s == 0 || std::chrono::steady_clock::now() < until; };
-    const auto a = client{s.socket, std::chrono::milliseconds{s.timeout_ms}}.stream(
+    const auto a = s.broker().stream(
         target,
         [&](const std::string& event) {
             if (s.output == "json") {
@@ -160,7 +115,7 @@ int main(int argc, char** argv) {
                                           CLI::AsNumberWithUnit::UNIT_REQUIRED));
     int status = 0;
     const auto call = [&](const std::string& method, const std::string& target, const std::vector<std::string>& columns = {}) {
-        status = show(s, client{s.socket, std::chrono::milliseconds{s.timeout_ms}}.call(method, target), columns);
+        status = show(s, s.broker().call(method, target), columns);
     };
     const std::vector<std::string> client_columns{"id", "protocol", "version", "transport", "listener", "address", "subscriptions", "inflight"};
     const std::vector<std::string> session_columns{"id", "state", "durable", "subscriptions", "inflight", "queued", "expires_at"};
@@ -171,7 +126,7 @@ int main(int argc, char** argv) {
     auto* const health = app.add_subcommand("health", "Exit status 0 when healthy, 2 when not.");
     health->add_flag("--ready", ready, "Ask whether it takes clients.");
     health->callback([&] {
-        const auto a = client{s.socket, std::chrono::milliseconds{s.timeout_ms}}.call("GET", ready ? "/readyz" : "/healthz");
+        const auto a = s.broker().call("GET", ready ? "/readyz" : "/healthz");
         fmt::print("{}", a.status == 200 ? a.body : "not ready\n");
         status = a.status == 200 ? 0 : check_failed;
     });
@@ -188,10 +143,7 @@ int main(int argc, char** argv) {
 
     auto* const sessions = app.add_subcommand("session", "Sessions, connected or not.")->alias("sessions")->require_subcommand(1);
     sessions->add_subcommand("list", "All of them.")->callback([&] { call("GET", "/api/v1/sessions", session_columns); });
-    auto* const queues = app.add_subcommand("queue", "Queues.")->alias("queues")->require_subcommand(1);
-    queues->add_subcommand("list", "All of them.")->callback([&] {
-        call("GET", "/api/v1/queues", {"name", "messages", "unacknowledged", "consumers", "bytes"});
-    });
+    add_queue_commands(app, s, status);
 
     std::string topic = "#";
     bool yes = false;
@@ -204,7 +156,7 @@ int main(int argc, char** argv) {
     auto* const get = retained->add_subcommand("get", "The payload of one.");
     get->add_option("TOPIC", topic, "Topic name.")->required();
     get->callback([&] {
-        const auto a = client{s.socket, std::chrono::milliseconds{s.timeout_ms}}.call("GET", "/api/v1/retained/" + encode_percent(topic));
+        const auto a = s.broker().call("GET", "/api/v1/retained/" + encode_percent(topic));
         if (a.status >= 400 || s.output == "json") {
             status = show(s, a, {});
             return;
@@ -216,12 +168,8 @@ int main(int argc, char** argv) {
     remove->add_option("FILTER", topic, "Topic filter.")->required();
     remove->add_flag("--yes", yes, "Really.");
     remove->callback([&] {
-        if (!yes) {
-            fmt::print(stderr, "brokerctl: deleting retained messages needs --yes\n");
-            status = usage;
-            return;
-        }
-        call("DELETE", "/api/v1/retained/" + encode_percent(topic));
+        if (yes) return call("DELETE", "/api/v1/retained/" + encode_percent(topic));
+        status = needs_yes("deleting retained messages");
     });
 
     publication p;

@@ -86,6 +86,32 @@ test("brokerctl: status, pub, sub, lists, kick, and a useful error without a bro
   assert.match(lost.stderr, /nonexistent/);
 });
 
+test("brokerctl queue: declare, peek, move, purge, delete", async () => {
+  const ctl = async (...args) => {
+    const run = await broker.ctl("queue", ...args, "-o", "json");
+    assert.equal(run.code, 0, run.stderr);
+    return JSON.parse(run.stdout);
+  };
+  const declared = await ctl("declare", "work", "--messages", "100", "--policy", "drop-oldest", "--ttl", "1h", "--bytes", "1MB");
+  assert.equal(declared.messages_max, 100);
+  assert.equal(declared.bytes_max, 1048576);
+  assert.equal(declared.ttl_s, 3600);
+  for (const n of [1, 2, 3]) await broker.ctl("pub", "/queue/work", "-m", `job ${n}`, "--header", `priority=${n}`);
+  assert.deepEqual((await ctl("peek", "/queue/work")).map((m) => m.payload), ["job 3", "job 2", "job 1"]);
+  assert.deepEqual(await ctl("move", "work", "aside", "--limit", "1"), { moved: 1 });
+  assert.deepEqual((await ctl("peek", "aside")).map((m) => m.payload), ["job 3"]);
+  assert.equal((await ctl("show", "work")).messages, 2);
+  assert.deepEqual(await ctl("purge", "work", "--yes"), { purged: 2 });
+  const consumer = await mosquittoSub("-t", "$queue/work", "-q", "1", "-C", "1", "-W", "10");
+  const refused = await broker.ctl("queue", "delete", "work", "--yes");
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /consumer/);
+  await ctl("delete", "work", "--yes", "--force");
+  await broker.ctl("pub", "/queue/work", "-m", "after");
+  assert.match(await consumer.output(), /after/);
+  assert.equal((await broker.ctl("queue", "show", "nothing")).code, 1);
+});
+
 test("metrics and health", async () => {
   const get = (path) => fetch(`http://127.0.0.1:${broker.ports.admin}${path}`);
   assert.equal((await get("/healthz")).status, 200);
