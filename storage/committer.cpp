@@ -12,7 +12,7 @@ namespace broker::storage {
 
 namespace {
 
-constexpr std::size_t group_bytes_max = 16 * 1024 * 1024;
+constexpr std::size_t group_bytes_max = 4 * 1024 * 1024;
 constexpr std::size_t group_batches_max = 4096;
 
 histogram make_histogram(std::vector<double> bounds) {

@@ -187,7 +187,9 @@ result<void, storage_error> rocks_backend::write(std::span<const batch* const> g
     const std::shared_lock lock{mutex_};
     if (!db_) return fail(closed());
     if (db_->failed.load(std::memory_order_relaxed)) return fail(storage_error{fmt::format("{}: not writable since an earlier write failed", dir_.string()), last_kind_});
-    rocksdb::WriteBatch all;
+    std::size_t bytes = 0;
+    for (const auto* const b : group) bytes += b->bytes();
+    rocksdb::WriteBatch all{bytes};
     rocksdb::Status bad;
     for (const auto* const b : group) {
         b->for_each([&](const batch::operation& o) {

@@ -9,7 +9,8 @@ namespace broker {
 namespace {
 
 constexpr std::size_t read_buffer_size = 256 * 1024;
-constexpr std::size_t handlers_per_turn = 256; // bounds the latency of a turn under load
+constexpr std::size_t handlers_per_turn = 256; // these two bound the latency of a turn under load, and what one batch holds
+constexpr std::uint64_t received_per_turn = 1024 * 1024; // bytes
 constexpr auto congestion_check = std::chrono::milliseconds{1};
 
 } // namespace
@@ -48,8 +49,9 @@ void shard::join() {
 void shard::run() {
     while (!stopping_) {
         arm_timer();
+        const auto until = received() + received_per_turn;
         io_.run_one();
-        for (std::size_t i = 1; i < handlers_per_turn && io_.poll_one() != 0; ++i) {}
+        for (std::size_t i = 1; i < handlers_per_turn && received() < until && io_.poll_one() != 0; ++i) {}
         turn();
     }
     connections_.clear();

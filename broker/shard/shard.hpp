@@ -95,6 +95,7 @@ private:
     void arm_timer();
     void check_congestion();
     [[nodiscard]] shard_connection* find(connection_id id);
+    [[nodiscard]] std::uint64_t received() { return core_.desk().count().network_bytes_received; }
 
     const process_clock& clock_;
     boost::asio::io_context io_{1};
