@@ -17,7 +17,7 @@ bool within(std::string_view text, const limits& bounds) {
 bool wildcards_well_placed(std::string_view pattern) {
     for (level_walk walk{pattern}; !walk.done(); walk.next()) {
         const auto level = walk.level();
-        if (level.size() > 1 && level.find_first_of("+#") != std::string_view::npos) return false; // [MQTT-4.7.1-2]
+        if (level.size() > 1 && broker::has_wildcard(level)) return false; // [MQTT-4.7.1-2]
     }
     const auto rest = pattern.find('#'); // only as the last level [MQTT-4.7.1-1]
     return rest == std::string_view::npos || rest + 1 == pattern.size();
@@ -33,7 +33,7 @@ std::optional<limit_kind> limit_over(std::string_view topic, const limits& bound
 }
 
 bool is_topic_name(std::string_view name, const limits& bounds) { // without wildcards [MQTT-4.7.0-1]
-    return within(name, bounds) && name.find_first_of("+#") == std::string_view::npos;
+    return within(name, bounds) && !has_wildcard(name);
 }
 
 std::optional<std::string_view> queue_name(std::string_view topic_name) {
@@ -54,12 +54,12 @@ std::optional<topic_filter> topic_filter::parse(std::string_view text, const lim
         const auto slash = group.find('/');
         // A share name, a slash and a filter [MQTT-4.8.2-1].
         if (slash == 0 || slash == std::string_view::npos || slash + 1 == group.size()) return std::nullopt;
-        if (group.substr(0, slash).find_first_of("+#") != std::string_view::npos) return std::nullopt; // [MQTT-4.8.2-2]
+        if (broker::has_wildcard(group.substr(0, slash))) return std::nullopt; // [MQTT-4.8.2-2]
         made.kind_ = kind::shared;
         made.group_size_ = slash;
         made.pattern_at_ = share_prefix.size() + slash + 1;
     } else if (queue_name(text)) {
-        if (text.find_first_of("+#") != std::string_view::npos) return std::nullopt; // one queue at a time
+        if (broker::has_wildcard(text)) return std::nullopt; // one queue at a time
         made.kind_ = kind::queue;
         made.pattern_at_ = queue_prefix.size();
     }
@@ -67,7 +67,7 @@ std::optional<topic_filter> topic_filter::parse(std::string_view text, const lim
     return made;
 }
 
-bool topic_filter::has_wildcard() const { return pattern().find_first_of("+#") != std::string_view::npos; }
+bool topic_filter::has_wildcard() const { return broker::has_wildcard(pattern()); }
 
 bool matches(std::string_view pattern, std::string_view name) {
     if (name.starts_with('$') && (pattern.starts_with('+') || pattern.starts_with('#'))) return false;

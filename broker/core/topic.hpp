@@ -18,6 +18,9 @@ inline constexpr std::string_view share_prefix = "$share/";
 inline constexpr std::string_view temporary_prefix = "$temp/";
 [[nodiscard]] inline bool is_temporary(std::string_view topic_name) { return topic_name.starts_with(temporary_prefix); }
 
+// '+' or '#' anywhere.
+[[nodiscard]] inline bool has_wildcard(std::string_view text) { return text.contains('+') || text.contains('#'); }
+
 // Non-empty, valid UTF-8, no U+0000, no wildcard characters, within the limits [MQTT-4.7.1-1, MQTT-4.7.3-1..3].
 [[nodiscard]] bool is_topic_name(std::string_view name, const limits& bounds);
 

@@ -20,7 +20,7 @@ std::optional<std::string_view> engine::topic_of(const publish& p) {
         if (!known) fail_with(reason_code::protocol_error, "[MQTT-4.7.3-1] no topic name and no known topic alias");
         return known;
     }
-    if (p.topic.find_first_of("+#") != std::string_view::npos) { // [MQTT-3.3.2-2, MQTT-4.7.0-1]
+    if (has_wildcard(p.topic)) { // [MQTT-3.3.2-2, MQTT-4.7.0-1]
         fail_with(reason_code::topic_name_invalid, "[MQTT-3.3.2-2] wildcard in a topic name");
         return std::nullopt;
     }

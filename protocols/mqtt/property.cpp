@@ -1,5 +1,6 @@
 #include "protocols/mqtt/property.hpp"
 
+#include "core/topic.hpp"
 #include "core/utf8.hpp"
 
 namespace broker::mqtt {
@@ -61,7 +62,7 @@ std::optional<std::string_view> keep(properties& found, property_id id, std::uin
         break;
     case property_id::message_expiry_interval: found.message_expiry_interval = number; break;
     case property_id::response_topic:
-        if (text.empty() || text.find_first_of("+#") != std::string_view::npos) {
+        if (text.empty() || has_wildcard(text)) {
             return "[MQTT-3.3.2-14] a response topic is a topic name";
         }
         found.response_topic = text;

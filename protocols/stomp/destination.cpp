@@ -48,7 +48,7 @@ result<std::string_view, std::string> destinations::name_of(std::string_view des
 result<std::string_view, std::string> destinations::topic_of(std::string_view destination, std::string& scratch) const {
     const auto name = name_of(destination, scratch);
     if (!name) return name;
-    const bool wildcard = name->find_first_of("*>") != std::string_view::npos;
+    const bool wildcard = name->contains('*') || name->contains('>');
     if (wildcard || !is_topic_name(*name, bounds_)) {
         return fail(fmt::format("destination {}: not a name to send to (empty, too long or with wildcards)", destination));
     }
@@ -66,13 +66,13 @@ result<topic_filter, std::string> destinations::filter_of(std::string_view desti
         return fail(fmt::format("destination {}: only its owner receives from a temporary queue", destination));
     }
     // A group is one level: with a slash in it the rest of its name would become part of the filter.
-    if (group.find_first_of("/+#") != std::string_view::npos) {
+    if (group.contains('/') || has_wildcard(group)) {
         return fail(fmt::format("x-group {}: a group's name has no slash and no wildcard", group));
     }
     std::string filter;
     if (name->starts_with(queue_prefix)) {
         // A queue is consumed by its name: what SEND cannot name cannot be consumed either.
-        if (!queue_name(*name) || name->find_first_of("*>") != std::string_view::npos) {
+        if (!queue_name(*name) || (name->contains('*') || name->contains('>'))) {
             return fail(fmt::format("destination {}: a queue has a name, without wildcards", destination));
         }
         filter = *name;

@@ -23,6 +23,8 @@ void reset(std::string& scratch) {
     }
 }
 
+std::size_t size_before(char end, byte_view bytes) { return std::min(as_text(bytes).find(end), bytes.size()); }
+
 } // namespace
 
 void parser::fail(std::string_view code, std::string what) {
@@ -91,8 +93,7 @@ std::size_t parser::between_frames(byte_view rest) {
 }
 
 std::size_t parser::take_line(byte_view rest) {
-    const auto* const begin = rest.data();
-    const auto size = static_cast<std::size_t>(std::find(begin, begin + rest.size(), '\n') - begin);
+    const auto size = size_before('\n', rest);
     const bool whole = size != rest.size();
     const auto piece = as_text(rest.first(size));
     // [STOMP12-LIMIT-1]: refused while it arrives, not when it is complete
@@ -214,8 +215,7 @@ std::size_t parser::take_sized_body(byte_view rest) {
 }
 
 std::size_t parser::take_body(byte_view rest) {
-    const auto* const begin = rest.data();
-    const auto size = static_cast<std::size_t>(std::find(begin, begin + rest.size(), 0) - begin);
+    const auto size = size_before('\0', rest);
     if (body_.size() + size > body_max()) {
         fail_over(body_limit(), fmt::format("body over the limit of {} bytes", body_max()));
         return rest.size();
