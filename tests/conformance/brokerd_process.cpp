@@ -47,18 +47,18 @@ std::string binary() {
 } // namespace
 
 brokerd_process::brokerd_process(const std::vector<std::string_view>& schemes,
-                                 const std::vector<std::string_view>& settings) {
+                                 const std::vector<std::string_view>& settings, unsigned threads) {
     std::string name = (std::filesystem::temp_directory_path() / "brokerd-conformance-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary directory");
     directory_ = name;
     for (int i = 0; i != attempts; ++i) {
         listeners_.clear();
         for (const auto scheme : schemes) listeners_.push_back({scheme, free_port()});
-        start(settings);
+        start(settings, threads);
         const auto until = std::chrono::steady_clock::now() + start_timeout;
         while (running() && std::chrono::steady_clock::now() < until) {
             if (peer::answers(listeners_.back().port)) return;
-            std::this_thread::sleep_for(std::chrono::milliseconds{10});
+            std::this_thread::sleep_for(std::chrono::milliseconds{2});
         }
         stop();
     }
@@ -73,8 +73,8 @@ brokerd_process::~brokerd_process() {
     std::filesystem::remove_all(directory_, ignored);
 }
 
-void brokerd_process::start(const std::vector<std::string_view>& settings) {
-    std::vector<std::string> words{binary(), "--data-dir", directory_ + "/data", "--threads", "2"};
+void brokerd_process::start(const std::vector<std::string_view>& settings, unsigned threads) {
+    std::vector<std::string> words{binary(), "--data-dir", directory_ + "/data", "--threads", std::to_string(threads)};
     for (const auto& l : listeners_) {
         words.emplace_back("--listen");
         words.push_back(std::string{l.scheme} + "://127.0.0.1:" + std::to_string(l.port));

@@ -13,7 +13,7 @@ class brokerd_process {
 public:
     // `schemes` as in --listen; `settings`: "BROKERD__SECTION__KEY=value". Throws std::runtime_error with the log when it
     // does not come up.
-    brokerd_process(const std::vector<std::string_view>& schemes, const std::vector<std::string_view>& settings);
+    brokerd_process(const std::vector<std::string_view>& schemes, const std::vector<std::string_view>& settings, unsigned threads = 2);
     ~brokerd_process();
     brokerd_process(const brokerd_process&) = delete;
     brokerd_process& operator=(const brokerd_process&) = delete;
@@ -27,7 +27,7 @@ private:
         std::string_view scheme;
         std::uint16_t port;
     };
-    void start(const std::vector<std::string_view>& settings);
+    void start(const std::vector<std::string_view>& settings, unsigned threads);
     void stop();
 
     std::string directory_;

@@ -1,15 +1,12 @@
 #include "protocols/stomp/exchange.hpp"
 
-#include "protocols/mqtt/engine.hpp"
 #include "protocols/stomp/corpus.hpp"
-#include "protocols/stomp/engine.hpp"
 #include "support/hex.hpp"
 #include "support/wire.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <array>
 #include <deque>
 
 namespace broker::test {
@@ -30,30 +27,9 @@ std::string header_of(std::string_view frame, std::string_view name) {
     return std::string{frame.substr(from, frame.find('\n', from) - from)};
 }
 
-// MQTT packets, one string each.
-std::vector<std::string> packets_of(std::string_view bytes) {
-    std::vector<std::string> packets;
-    while (!bytes.empty()) {
-        std::size_t remaining = 0;
-        std::size_t at = 1;
-        for (unsigned shift = 0; at < bytes.size(); shift += 7) {
-            const auto byte = static_cast<unsigned char>(bytes[at++]);
-            remaining |= static_cast<std::size_t>(byte & 0x7F) << shift;
-            if ((byte & 0x80) == 0) break;
-        }
-        const auto size = std::min(at + remaining, bytes.size());
-        packets.emplace_back(bytes.substr(0, size));
-        bytes.remove_prefix(size);
-    }
-    return packets;
-}
-
 class stage {
 public:
-    stage(const exchange& e, std::string_view version, const limits& bounds)
-        : exchange_{e}, version_{version}, node_{1, bounds} {
-        if (e.dotted) node_.use_dots();
-    }
+    stage(const exchange& e, std::string_view version, venue& at) : exchange_{e}, version_{version}, venue_{at} {}
 
     void play() {
         for (const auto& line : exchange_.script) {
@@ -61,14 +37,14 @@ public:
             if (!step(line)) return; // the rest would only repeat the failure
         }
         for (auto& [who, a] : actors_) {
-            look(a);
+            look(a, false);
             CHECK_MESSAGE(a.got.empty(), where(), ": at the end ", std::string{who}, " has got ", shown(a, a.got.front()));
         }
     }
 
 private:
     struct actor {
-        std::unique_ptr<test_client> client{};
+        std::unique_ptr<party> client{};
         bool is_mqtt = false;
         std::deque<std::string> got{};
         std::vector<std::string> messages{}; // every MESSAGE it ever got
@@ -81,9 +57,8 @@ private:
         return a.is_mqtt ? to_hex(packet) : replaced(replaced(packet, "\n", "\\n"), std::string_view{"\0", 1}, "@");
     }
 
-    void look(actor& a) {
-        const auto bytes = a.client->sent();
-        for (auto& p : a.is_mqtt ? packets_of(bytes) : stomp_dialect().split(bytes)) {
+    void look(actor& a, bool patient) {
+        for (auto& p : a.client->take(patient && a.got.empty())) {
             if (!a.is_mqtt && p.starts_with("MESSAGE\n")) a.messages.push_back(p);
             a.got.push_back(std::move(p));
         }
@@ -93,16 +68,16 @@ private:
         auto& a = actors_[name];
         if (a.client) return a;
         a.is_mqtt = name >= 'm' && name <= 't';
-        a.client = std::make_unique<test_client>(node_, 0, a.is_mqtt ? mqtt::make_engine : stomp::make_engine);
+        a.client = venue_.join(a.is_mqtt);
         if (a.is_mqtt) {
             if (first.starts_with("10")) return a;
             const bool v5 = name <= 'p';
-            a.client->receive(wire(std::string{"10: 'MQTT' "} + (v5 ? "05" : "04") + " 02 0000 " + (v5 ? "[]" : "") + " '" + name + "'"));
-            look(a);
+            a.client->send(wire(std::string{"10: 'MQTT' "} + (v5 ? "05" : "04") + " 02 0000 " + (v5 ? "[]" : "") + " '" + name + "'"));
+            look(a, true);
             a.got.clear();
         } else if (!first.starts_with("CONNECT") && !first.starts_with("STOMP")) {
-            a.client->receive("CONNECT\naccept-version:" + std::string{version_} + "\nhost:h\nclient-id:" + name + "\n\n" + '\0');
-            look(a);
+            a.client->send("CONNECT\naccept-version:" + std::string{version_} + "\nhost:h\nclient-id:" + name + "\n\n" + '\0');
+            look(a, true);
             a.got.clear();
         }
         return a;
@@ -137,32 +112,28 @@ private:
         for (auto at = text.find("{now+"); at != std::string::npos; at = text.find("{now+")) {
             const auto end = text.find('}', at);
             const auto more = std::stoll(text.substr(at + 5, end - at - 5));
-            text.replace(at, end + 1 - at, std::to_string(epoch_ms(node_.now()) + more));
+            text.replace(at, end + 1 - at, std::to_string(epoch_ms(venue_.now()) + more));
         }
         return text;
     }
 
     bool step(const std::string& line) {
-        if (line == "hold") return node_.commit_automatically(false), true;
-        if (line == "commit") return node_.commit(), node_.commit_automatically(true), true;
+        if (line == "hold") return venue_.hold(), true;
+        if (line == "commit") return venue_.commit(), true;
         if (line == "crash") {
-            node_.crash_and_recover();
-            node_.commit_automatically(true);
+            venue_.crash();
             actors_.clear();
             return true;
         }
-        if (line.front() == '+') {
-            node_.advance(seconds{std::stol(line.substr(1))});
-            return true;
-        }
+        if (line.front() == '+') return venue_.advance(seconds{std::stol(line.substr(1))}), true;
         const auto text = line.size() > 3 ? line.substr(3) : std::string{};
         auto& a = who(line.front(), text);
         switch (line[1]) {
         case ':': send(a, text); return true;
-        case '/': a.client->disconnect(); return actors_.erase(line.front()), true;
+        case '/': return actors_.erase(line.front()), true;
         default: break;
         }
-        look(a);
+        look(a, line[1] != '.');
         switch (line[1]) {
         case '.':
             CHECK_MESSAGE(a.got.empty(), where(), " but it got ", shown(a, a.got.front()));
@@ -175,10 +146,10 @@ private:
     }
 
     void send(actor& a, const std::string& text) {
-        if (a.is_mqtt) return a.client->receive(wire(text));
+        if (a.is_mqtt) return a.client->send(wire(text));
         auto bytes = expanded(text, a);
         std::ranges::replace(bytes, '@', '\0');
-        a.client->receive(bytes + '\0');
+        a.client->send(bytes + '\0');
     }
 
     bool receives(actor& a, const std::string& text, bool exact) {
@@ -202,23 +173,41 @@ private:
 
     const exchange& exchange_;
     std::string_view version_;
-    test_node node_;
-    std::map<char, actor> actors_; // gone before the node
+    venue& venue_;
+    std::map<char, actor> actors_;
     const std::string* at_ = nullptr;
 };
 
 } // namespace
 
-void run(const std::vector<exchange>& table) {
-    constexpr std::array<std::pair<unsigned, std::string_view>, 3> versions{{{v10, "1.0"}, {v11, "1.1"}, {v12, "1.2"}}};
-    for (const auto& e : table) {
-        for (const auto& [bit, version] : versions) {
-            if ((e.versions & bit) == 0) continue;
-            limits bounds;
-            if (e.bounds != nullptr) e.bounds(bounds);
-            stage{e, version, bounds}.play();
+void play(const exchange& e, std::string_view version, venue& at) { stage{e, version, at}.play(); }
+
+std::vector<std::string> mqtt_packets(std::string_view bytes, std::size_t& used) {
+    std::vector<std::string> packets;
+    for (used = 0; used != bytes.size();) {
+        std::size_t remaining = 0;
+        auto at = used + 1;
+        unsigned char byte = 0x80;
+        for (unsigned shift = 0; at < bytes.size() && (byte & 0x80) != 0; shift += 7) {
+            byte = static_cast<unsigned char>(bytes[at++]);
+            remaining |= static_cast<std::size_t>(byte & 0x7F) << shift;
         }
+        if ((byte & 0x80) != 0 || at + remaining > bytes.size()) break;
+        packets.emplace_back(bytes.substr(used, at + remaining - used));
+        used = at + remaining;
     }
+    return packets;
+}
+
+std::vector<std::string> stomp_frames(std::string_view bytes, std::size_t& used) {
+    static const auto split = stomp_dialect().split;
+    auto frames = split(bytes);
+    used = bytes.size();
+    if (!frames.empty() && !frames.back().ends_with('\0') && frames.back() != "\n") {
+        used -= frames.back().size();
+        frames.pop_back();
+    }
+    return frames;
 }
 
 } // namespace broker::test

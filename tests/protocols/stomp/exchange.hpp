@@ -1,4 +1,6 @@
-// exchange: a conversation of several clients with one node, one line a step, run for each version of STOMP.
+// exchange: a conversation of several clients with one node, one line a step, run for each version of STOMP: on engines and a
+// store on a fake clock (exchange_on_node.cpp), and those rows that need neither with a running brokerd
+// (tests/conformance/exchange_on_server.cpp).
 //
 //   "a: SEND\ndestination:/topic/a\n\nx"   client a sends a frame (the NUL is added; '@' is a NUL inside)
 //   "a> MESSAGE\n*\n\nx"                   the next frame a got; '*' any bytes (NUL added)
@@ -16,7 +18,8 @@
 //   {reply 1}    the reply-to header of the first MESSAGE      {now+5000}   epoch milliseconds
 #pragma once
 
-#include "support/test_node.hpp"
+#include "core/limits.hpp"
+#include "core/time.hpp"
 
 #include <map>
 #include <memory>
@@ -42,6 +45,34 @@ struct exchange {
 
 // Each for each of its versions.
 void run(const std::vector<exchange>& table);
+
+// One client's side of a connection.
+class party {
+public:
+    virtual ~party() = default;
+    virtual void send(std::string_view bytes) = 0;
+    // Whole packets that came since, and all that what was sent so far leads to. `patient`: at least one, or the end.
+    [[nodiscard]] virtual std::vector<std::string> take(bool patient) = 0;
+    [[nodiscard]] virtual bool closed() = 0;
+};
+
+// Where clients connect to.
+class venue {
+public:
+    virtual ~venue() = default;
+    [[nodiscard]] virtual std::unique_ptr<party> join(bool is_mqtt) = 0; // before CONNECT
+    [[nodiscard]] virtual time_point now() = 0;
+    virtual void hold() {}
+    virtual void commit() {}
+    virtual void crash() {}
+    virtual void advance(seconds) {}
+};
+
+void play(const exchange& e, std::string_view version, venue& at);
+
+// Packets that are whole; `used` says how many bytes they are.
+[[nodiscard]] std::vector<std::string> mqtt_packets(std::string_view bytes, std::size_t& used);
+[[nodiscard]] std::vector<std::string> stomp_frames(std::string_view bytes, std::size_t& used);
 
 // Lines of a script. Clients are named by a letter.
 namespace script {
