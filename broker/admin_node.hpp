@@ -34,6 +34,7 @@ public:
     [[nodiscard]] result<std::vector<admin::connection_row>, admin::admin_error> connections() override;
     [[nodiscard]] result<std::size_t, admin::admin_error> kick(const std::string& client_id) override;
     [[nodiscard]] result<std::vector<admin::session_row>, admin::admin_error> list_sessions() override;
+    [[nodiscard]] result<admin::session_details, admin::admin_error> show_session(const std::string& id) override;
     [[nodiscard]] result<std::vector<admin::queue_row>, admin::admin_error> list_queues() override;
     [[nodiscard]] result<bool, admin::admin_error> declare_queue(const std::string& name,
                                                                  const queue_settings& settings) override;

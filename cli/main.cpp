@@ -98,6 +98,19 @@ int sub(const settings& s, const std::vector<std::string>& destinations, int qos
     return a.status >= 400 ? failed(a) : 0;
 }
 
+int show_session(const settings& s, const std::string& id) {
+    const auto a = s.broker().call("GET", "/api/v1/sessions/" + encode_percent(id));
+    if (a.status >= 400 || s.output == "json") return show(s, a, {});
+    auto o = boost::json::parse(a.body).as_object();
+    const auto subscriptions = o.at("subscriptions").as_array();
+    o["subscriptions"] = subscriptions.size();
+    fmt::print("{}", list_of(o));
+    if (subscriptions.empty()) return 0;
+    fmt::print("\n{}", table_of(subscriptions, {"filter", "qos", "no_local", "retain_as_published", "retain_handling", "identifier"},
+                                !s.no_headers));
+    return 0;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -143,6 +156,9 @@ int main(int argc, char** argv) {
 
     auto* const sessions = app.add_subcommand("session", "Sessions, connected or not.")->alias("sessions")->require_subcommand(1);
     sessions->add_subcommand("list", "All of them.")->callback([&] { call("GET", "/api/v1/sessions", session_columns); });
+    auto* const session = sessions->add_subcommand("show", "One of them, with its subscriptions.");
+    session->add_option("ID", id, "Client id; of a STOMP durable subscription client-id/name.")->required();
+    session->callback([&] { status = show_session(s, id); });
     add_queue_commands(app, s, status);
 
     std::string topic = "#";

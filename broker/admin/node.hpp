@@ -10,9 +10,11 @@
 #include "core/result.hpp"
 #include "core/time.hpp"
 #include "protocols/engine.hpp"
+#include "routing/subscription.hpp"
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,23 @@ struct session_row {
     std::size_t queued = 0;
     time_point expires_at = never; // offline sessions
     std::uint16_t shard = 0;
+};
+
+struct session_subscription {
+    std::string filter; // as subscribed with
+    subscription_options options{};
+};
+
+struct session_details {
+    session_row row;
+    std::size_t queued_bytes = 0;
+    std::size_t queued_in_memory = 0;
+    std::size_t inbound_qos2 = 0; // packets its client has not released
+    std::uint16_t receive_maximum = 1;
+    std::optional<seconds> expiry{}; // nothing: it never ends by itself
+    std::string will_topic{};        // empty: no will
+    time_point will_due = never;
+    std::vector<session_subscription> subscriptions{};
 };
 
 struct queue_row {
@@ -136,6 +155,7 @@ public:
     [[nodiscard]] virtual result<std::vector<connection_row>, admin_error> connections() = 0;
     [[nodiscard]] virtual result<std::size_t, admin_error> kick(const std::string& client_id) = 0; // connections closed
     [[nodiscard]] virtual result<std::vector<session_row>, admin_error> list_sessions() = 0;
+    [[nodiscard]] virtual result<session_details, admin_error> show_session(const std::string& id) = 0;
     [[nodiscard]] virtual result<std::vector<queue_row>, admin_error> list_queues() = 0;
     // Made when there is none. Its settings are replaced, and kept over restarts.
     [[nodiscard]] virtual result<bool, admin_error> declare_queue(const std::string& name, const queue_settings& settings) = 0;

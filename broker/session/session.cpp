@@ -303,6 +303,15 @@ void session::put_away() {
     backlog_.spill_all();
 }
 
+session::facts session::inspect() const {
+    return {.waiting_bytes = backlog_.bytes(),
+            .waiting_in_memory = backlog_.head().size(),
+            .window = window_,
+            .expiry = expires_ ? std::optional{expiry_} : std::nullopt,
+            .will_topic = will_ ? std::string{will_->message->topic()} : std::string{},
+            .will_due = will_due_};
+}
+
 void session::set_expiry(seconds expiry, bool expires) {
     expiry_ = expiry;
     expires_ = expires;

@@ -75,6 +75,17 @@ public:
     using subscription_map = std::map<std::string, subscription_options, std::less<>>; // by filter text
     [[nodiscard]] const subscription_map& subscriptions() const { return subscriptions_; }
 
+    // For administrators.
+    struct facts {
+        std::size_t waiting_bytes = 0;
+        std::size_t waiting_in_memory = 0; // messages; the others are read when they are wanted
+        std::uint16_t window = 1;          // of the connection that has it, or had it last
+        std::optional<seconds> expiry{};   // nothing: it never ends by itself
+        std::string will_topic{};          // empty: no will
+        time_point will_due = never;       // offline: when the will is published
+    };
+    [[nodiscard]] facts inspect() const;
+
     // After on_session and the protocol's answer to it: sends again what was outstanding, then what waits.
     void resume(time_point now);
 

@@ -3,6 +3,7 @@ import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import net from "node:net";
 import { fileURLToPath } from "node:url";
 import { Broker, command } from "./support/broker.mjs";
 
@@ -84,6 +85,28 @@ test("brokerctl: status, pub, sub, lists, kick, and a useful error without a bro
   const lost = await command((await import("./support/broker.mjs")).brokerctl, ["--socket", "/nonexistent/admin.sock", "status"]);
   assert.equal(lost.code, 3);
   assert.match(lost.stderr, /nonexistent/);
+});
+
+test("brokerctl session: a durable MQTT session and a durable STOMP subscription", async () => {
+  const kept = ["-i", "phone", "-V", "mqttv5", "-c", "-x", "3600", "-q", "1", "-t", "a/+", "-E"];
+  assert.equal((await command("mosquitto_sub", ["-p", String(broker.ports.mqtt), ...kept])).code, 0);
+  const socket = net.connect(broker.ports.stomp, "127.0.0.1");
+  socket.write("CONNECT\naccept-version:1.2\nhost:h\nclient-id:shop\n\n\0" +
+               "SUBSCRIBE\nid:1\ndestination:/topic/news/>\ndurable-subscription-name:news\nack:client\nreceipt:r\n\n\0");
+  let answer = "";
+  while (!answer.includes("RECEIPT")) answer += (await once(socket, "data"))[0];
+  socket.end("DISCONNECT\n\n\0");
+  await once(socket, "close");
+  for (const topic of ["a/1", "news/2"]) assert.equal((await broker.ctl("pub", topic, "-m", "x")).code, 0);
+  const listed = JSON.parse((await broker.ctl("session", "list", "-o", "json")).stdout);
+  for (const [id, filter] of [["phone", "a/+"], ["shop/news", "news/#"]]) {
+    assert.ok(listed.some((s) => s.id === id && s.durable && s.queued === 1), JSON.stringify(listed));
+    const shown = JSON.parse((await broker.ctl("session", "show", id, "-o", "json")).stdout);
+    assert.equal(shown.state, "offline");
+    assert.deepEqual(shown.subscriptions.map((s) => [s.filter, s.qos]), [[filter, 1]]);
+    assert.match((await broker.ctl("session", "show", id)).stdout, /FILTER/);
+  }
+  assert.equal((await broker.ctl("session", "show", "nobody")).code, 1);
 });
 
 test("brokerctl queue: declare, peek, move, purge, delete", async () => {

@@ -28,6 +28,15 @@ public:
     result<std::vector<admin::session_row>, admin::admin_error> list_sessions() override {
         return std::vector<admin::session_row>{{.id = "s", .durable = true, .queued = 3}};
     }
+    result<admin::session_details, admin::admin_error> show_session(const std::string& id) override {
+        if (id != "client/news") return fail(not_found("no session " + id));
+        admin::session_details made;
+        made.row.id = id;
+        made.queued_bytes = 300;
+        made.expiry = seconds{60};
+        made.subscriptions.push_back({.filter = "news/#", .options = {.maximum_qos = qos::at_least_once}});
+        return made;
+    }
     result<std::vector<admin::queue_row>, admin::admin_error> list_queues() override {
         return std::vector<admin::queue_row>{{.name = "jobs", .messages = 2}};
     }
