@@ -113,6 +113,31 @@ TEST_CASE("listeners") {
     CHECK(parse_listen_url("ws://[::1]:8083/any").host == "::1");
 }
 
+TEST_CASE("queues") {
+    const auto o = parsed("[[queue]]\nname = \"jobs\"\nmessages = 5\nbytes = \"1MiB\"\nttl = \"7d\"\npolicy = \"drop-oldest\"\n"
+                          "dead_letter = \"\"\nmax_deliveries = 0\npriority = false\n[[queue]]\nname = \"a/b\"\n");
+    REQUIRE(o.queues.size() == 2);
+    CHECK(o.queues[0].name == "jobs");
+    CHECK(o.queues[0].settings == queue_settings{.messages_max = 5, .bytes_max = 1024 * 1024, .ttl = seconds{7 * 86'400},
+                                                 .policy = overflow_policy::drop_oldest, .dead_letter = "", .max_deliveries = 0,
+                                                 .priority = false});
+    CHECK(o.queues[1].settings == queue_settings{}); // what is not said follows limits.queue.*
+    CHECK(refusal("[[queue]]\nmessages = 5") == "f.toml:1:1: queue.name: is missing; write name = \"jobs\"");
+    CHECK(refusal("[[queue]]\nname = \"q\"\nsize = 5").find("f.toml:3:8: queue.size: unknown key; known are name, messages") == 0);
+    CHECK(refusal("[[queue]]\nname = \"q\"\npolicy = \"throw\"").find("queue.policy: ") != std::string::npos);
+    CHECK(refusal("[[queue]]\nname = \"q\"\nbytes = 5").find("queue.bytes: ") != std::string::npos);
+    CHECK(refusal("queue = 5").find("must be written as [[queue]]") != std::string::npos);
+    const auto together = [](std::string_view text) {
+        auto all = parsed(text);
+        all.listeners.push_back(parse_listen_url("ws://127.0.0.1:1"));
+        return error_of([&] { validate(all); });
+    };
+    CHECK(together("[[queue]]\nname = \"q\"\n[[queue]]\nname = \"r\"") == "(accepted)");
+    CHECK(together("[[queue]]\nname = \"q\"\n[[queue]]\nname = \"q\"") == "queue q: is declared twice");
+    CHECK(together("[[queue]]\nname = \"q/#\"").find("queue q/#: not a queue's name") == 0);
+    CHECK(together("[[queue]]\nname = \"q\"\ndead_letter = \"+\"").find("queue +: not a queue's name") == 0);
+}
+
 TEST_CASE("together they must make sense") {
     const auto why = [](std::vector<const char*> urls, bool anonymous) {
         options o;
@@ -161,6 +186,7 @@ TEST_CASE("what --print-config prints loads again and says the same") {
     o.durability = storage::durability::none;
     o.bounds.max_message_bytes = 12'345;
     o.listeners.push_back(parse_listen_url("tcp://127.0.0.1:77"));
+    o.queues.push_back({.name = "jobs", .settings = {.messages_max = 5, .ttl = seconds{60}, .dead_letter = "", .priority = false}});
     const auto text = print(o);
     CHECK(print(parsed(text)) == text);
     CHECK(text.find("12345B") != std::string::npos);
