@@ -1,6 +1,7 @@
 // brokerctl: nouns first, verbs second. Exit status: 0 done, 1 refused or not found, 2 a check says no, 3 no broker
 // answers, 4 not authorised, 64 usage.
 #include "cli/command.hpp"
+#include "cli/durability/check.hpp"
 #include "cli/output.hpp"
 
 #include <CLI/CLI.hpp>
@@ -11,6 +12,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -21,6 +23,11 @@
 namespace {
 
 using namespace broker::cli;
+
+std::string program_beside(const std::filesystem::path& self, const std::string& name) {
+    const auto beside = self.parent_path() / name;
+    return self.has_parent_path() && ::access(beside.c_str(), X_OK) == 0 ? beside.string() : name;
+}
 
 std::string default_socket() {
     if (const char* const named = std::getenv("BROKERCTL_SOCKET")) return named;
@@ -209,6 +216,19 @@ int main(int argc, char** argv) {
     sub_command->add_option("--count", count, "Stop after so many messages.");
     sub_command->add_option("--for", for_s, "Stop after so many seconds.");
     sub_command->callback([&] { status = sub(s, destinations, p.qos, count, for_s); });
+
+    broker::cli::durability::check_options durability{.directory = ".", .brokerd = program_beside(argv[0], "brokerd")};
+    auto* const verify = app.add_subcommand("verify-durability", "Kills a brokerd of its own under load and checks what it had acknowledged: "
+                                                                 "brokerctl verify-durability --dir /var/lib/brokerd");
+    verify->add_option("--cycles", durability.cycles, "How often it is killed (default: 10).")->check(CLI::Range(1, 10'000));
+    verify->add_option("--dir", durability.directory, "The disk: a folder of its own is made there, and removed (default: .).");
+    verify->add_option("--brokerd", durability.brokerd, "The program (default: the one beside brokerctl, else of the PATH).");
+    verify->add_option("--durability", durability.mode, "sync, async or none.")->check(CLI::IsMember({"sync", "async", "none"}));
+    verify->add_option("--seed", durability.seed, "When it is killed; printed when something is lost.");
+    verify->callback([&] {
+        durability.as_json = s.output == "json";
+        status = broker::cli::durability::check(durability);
+    });
 
     try {
         app.parse(argc, argv);

@@ -286,8 +286,16 @@ struct rocks_opening {
         return {};
     }
 
-    // What fits the time; blocks of the rest are checked when they are read.
+    // What fits the time; blocks of the rest are checked when they are read. Compaction, which has begun by now, may not delete a
+    // file that is looked at.
     static result<void, storage_error> verify_some(rocks_backend::database& db) {
+        const struct kept_files {
+            explicit kept_files(rocksdb::DB& of) : db{of} { (void)db.DisableFileDeletions(); }
+            ~kept_files() { (void)db.EnableFileDeletions(); }
+            kept_files(const kept_files&) = delete;
+            kept_files& operator=(const kept_files&) = delete;
+            rocksdb::DB& db;
+        } kept{*db.db};
         std::vector<rocksdb::LiveFileMetaData> files;
         db.db->GetLiveFilesMetaData(&files);
         const auto options = db.db->GetOptions();
