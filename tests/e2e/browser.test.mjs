@@ -1,15 +1,21 @@
 // MQTT and STOMP meet in one browser page, over one WebSocket port; what was acknowledged survives SIGKILL.
-import { test, before, after } from "node:test";
+import { describe, test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { Broker } from "./support/broker.mjs";
 import { openPage } from "./support/browser.mjs";
+import { scenarios } from "./support/stomp_scenarios.mjs";
 
 let broker;
 let browser;
 
 before(async () => {
-  broker = await Broker.start();
+  broker = await Broker.start({ env: { BROKERD__STOMP__HEART_BEAT: "100ms", BROKERD__STOMP__CLIENT_HEART_BEAT: "100ms",
+                                       BROKERD__STOMP__HEART_BEAT_GRACE: "2s" } });
   browser = await openPage();
+  await browser.page.exposeFunction("restart", async (signal) => {
+    await (signal === "SIGKILL" ? broker.kill() : broker.stop(signal));
+    await broker.run();
+  });
   // What the tests say in the page, once.
   await browser.page.evaluate((url) => {
     window.mqttClient = (options = {}) => new Promise((resolve, reject) => {
@@ -153,6 +159,18 @@ test("everything acknowledged while a persistent session was away arrives after 
     assert.deepEqual(numbers, [...numbers].sort((a, b) => a - b));
   }
   assert.deepEqual(after.kept, ["q"]);
+});
+
+describe("stompjs in Chromium", () => {
+  for (const { name, versions } of scenarios) {
+    for (const version of versions) {
+      test(`${version}: ${name}`, () => browser.page.evaluate(async ([wanted, version, url]) => {
+        const { play, scenarios } = await import("/stomp_scenarios.mjs");
+        const one = scenarios.find((s) => s.name === wanted);
+        await play(one, { Client: StompJs.Client, Versions: StompJs.Versions, WebSocket, version, url, place: "page", restart: window.restart });
+      }, [name, version, broker.wsUrl]));
+    }
+  }
 });
 
 test("SIGTERM: browsers see close code 1001 and brokerd exits with 0 within 5 s", async () => {

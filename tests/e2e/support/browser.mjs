@@ -13,6 +13,7 @@ export async function openPage() {
   const scripts = {
     "/mqtt.js": await readFile(new URL("mqtt/dist/mqtt.min.js", modules)),
     "/stomp.js": await readFile(new URL("@stomp/stompjs/bundles/stomp.umd.min.js", modules)),
+    "/stomp_scenarios.mjs": await readFile(new URL("stomp_scenarios.mjs", import.meta.url)),
   };
   const server = http.createServer((request, response) => {
     const script = scripts[request.url];
