@@ -5,9 +5,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
 import { fileURLToPath } from "node:url";
-import { Broker, command } from "./support/broker.mjs";
+import { Broker, command, python } from "./support/broker.mjs";
 
-const python = process.env.PYTHON3 ?? "/usr/bin/python3"; // Debian's, which has Debian's packages
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 let broker;
 

@@ -5,16 +5,15 @@
 Exit status 0: all of it held. Every run has topics and client ids of its own.
 """
 import sys
-import threading
 import time
-import traceback
 
 import paho.mqtt.client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-PATIENCE = 30
+from support.scenarios import Waiting, run_all
+
 VERSIONS = {"3.1": paho.MQTTv31, "3.1.1": paho.MQTTv311, "5": paho.MQTTv5}
 PORTS = {"tcp": int(sys.argv[1]), "websockets": int(sys.argv[2])}
 
@@ -26,11 +25,12 @@ def properties(packet, **values):
     return made
 
 
-class Client:
+class Client(Waiting):
     """A connected client whose events can be waited for. kept: seconds the session outlives the connection."""
 
     def __init__(self, run, name, kept=0, will=None, holds=False, **connect):
-        self.run, self.changed = run, threading.Condition()
+        super().__init__()
+        self.run = run
         self.connack = self.goodbye = None
         self.ended, self.messages, self.acknowledged, self.granted, self.held = False, [], {}, {}, []
         v5 = run.version == paho.MQTTv5
@@ -59,20 +59,6 @@ class Client:
 
     def _on_disconnect(self, _client, _userdata, rc, *_):  # once for DISCONNECT, once more for the socket
         self._set(ended=True, goodbye=getattr(rc, "value", rc) if self.goodbye is None else self.goodbye)
-
-    def _set(self, **values):
-        with self.changed:
-            self.__dict__.update(values)
-            self.changed.notify_all()
-
-    def _do(self, change, *args):
-        with self.changed:
-            change(*args)
-            self.changed.notify_all()
-
-    def until(self, condition, what):
-        with self.changed:
-            assert self.changed.wait_for(condition, PATIENCE), f"waited in vain for {what}"
 
     def take(self, count=1):
         self.until(lambda: len(self.messages) >= count or self.ended, f"{count} messages, got {[m.payload for m in self.messages]}")
@@ -333,21 +319,5 @@ def client_limits(run):
     assert subscriber.texts() == ["3"]
 
 
-def main():
-    failures = 0
-    for function, versions in SCENARIOS:
-        for version in versions:
-            for transport in PORTS:
-                run = Run(function, version, transport)
-                try:
-                    function(run)
-                    print(f"ok {run.name}")
-                except Exception:
-                    failures += 1
-                    print(f"FAILED {run.name}\n{traceback.format_exc()}")
-                for client in run.clients:
-                    client.cut()
-    sys.exit(1 if failures else 0)
-
-
-main()
+run_all((function, Run(function, version, transport))
+        for function, versions in SCENARIOS for version in versions for transport in PORTS)

@@ -11,6 +11,7 @@ import { promisify } from "node:util";
 const bin = process.env.BROKERD_BIN ?? fileURLToPath(new URL("../../../build/release/bin", import.meta.url));
 export const brokerd = path.join(bin, "brokerd");
 export const brokerctl = path.join(bin, "brokerctl");
+export const python = process.env.PYTHON3 ?? "/usr/bin/python3"; // Debian's, which has Debian's packages
 
 export async function freePort() {
   const server = net.createServer().listen(0, "127.0.0.1");
