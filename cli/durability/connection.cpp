@@ -16,6 +16,10 @@ connection::connection(std::uint16_t port) : fd_{::socket(AF_INET, SOCK_STREAM |
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(port);
     if (fd_ >= 0 && ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) drop();
+    // Without a listener a socket may get the port it asks for as its own, and be connected with itself.
+    sockaddr_in own{};
+    socklen_t size = sizeof own;
+    if (fd_ >= 0 && ::getsockname(fd_, reinterpret_cast<sockaddr*>(&own), &size) == 0 && own.sin_port == address.sin_port) drop();
     const int on = 1;
     if (fd_ >= 0) (void)::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }

@@ -30,6 +30,13 @@ int connected_socket(std::uint16_t port) {
         ::close(fd);
         return -1;
     }
+    // Without a listener a socket may get the port it asks for as its own, and be connected with itself.
+    sockaddr_in own{};
+    socklen_t size = sizeof own;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size) == 0 && own.sin_port == address.sin_port) {
+        ::close(fd);
+        return -1;
+    }
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;

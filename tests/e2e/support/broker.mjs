@@ -25,7 +25,8 @@ export async function freePort() {
 function accepts(port) {
   return new Promise((resolve) => {
     const socket = net.connect(port, "127.0.0.1");
-    socket.once("connect", () => { socket.destroy(); resolve(true); });
+    // Without a listener a socket may get the port it asks for as its own, and be connected with itself.
+    socket.once("connect", () => { const other = socket.localPort !== port; socket.destroy(); resolve(other); });
     socket.once("error", () => resolve(false));
   });
 }
