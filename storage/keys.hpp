@@ -18,6 +18,9 @@
 
 namespace broker::storage {
 
+// What the keys of a session's or queue's rows begin with: its id.
+inline constexpr std::size_t owner_size = 8;
+
 inline constexpr std::uint8_t priority_max = 9;
 
 [[nodiscard]] std::string_view format_key();

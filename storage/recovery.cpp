@@ -62,30 +62,32 @@ private:
             into_.sessions.push_back({.id = *id, .session = std::move(*record)});
             return true;
         });
-        for (auto& s : into_.sessions) {
-            if (done) done = read_parts(s);
-        }
-        if (!done) return done;
-        return read_lost_wills();
+        if (done) done = read_subscriptions();
+        if (done) done = read_inbound_qos2();
+        if (done) done = read_outbound_qos2();
+        if (done) done = read_wills();
+        if (done) done = look_for_entries();
+        return done;
     }
 
-    result<void, storage_error> read_lost_wills() {
-        return rows_.scan(column::wills, "", "", [this](std::string_view key, std::string_view value) {
-            const auto id = decode_session_key(key);
-            if (id && std::ranges::binary_search(into_.sessions, *id, {}, &recovered_session::id)) return true; // read above
-            const auto record = decode_will(value);
-            if (id && record) {
-                into_.lost_wills.emplace_back(*id, make_message(record->message));
-            } else {
-                set_aside(column::wills, key, id ? record.error().what : "malformed key");
-            }
-            return true;
+    // Rows of all sessions, in the order of their ids: `take` gets those of sessions that are there. (The others are swept.)
+    result<void, storage_error> merge(column c, const std::function<void(recovered_session&, std::string_view, std::string_view)>& take) {
+        auto of = into_.sessions.begin();
+        return rows_.scan(c, "", "", [&](std::string_view key, std::string_view value) {
+            if (auto* const s = owner(of, key)) take(*s, key, value);
+            return of != into_.sessions.end();
         });
     }
+    // `from` goes on to the first session that may own this key and what follows it.
+    recovered_session* owner(std::vector<recovered_session>::iterator& from, std::string_view key) {
+        const auto id = decode_session_key(key.substr(0, owner_size));
+        if (!id) return nullptr;
+        while (from != into_.sessions.end() && from->id < *id) ++from;
+        return from != into_.sessions.end() && from->id == *id ? &*from : nullptr;
+    }
 
-    result<void, storage_error> read_parts(recovered_session& s) {
-        const auto prefix = session_prefix(s.id);
-        auto done = rows_.scan(column::subscriptions, prefix, "", [&](std::string_view key, std::string_view value) {
+    result<void, storage_error> read_subscriptions() {
+        return merge(column::subscriptions, [&](recovered_session& s, std::string_view key, std::string_view value) {
             const auto parts = decode_subscription_key(key);
             auto record = decode_subscription(value);
             if (parts && record) {
@@ -93,19 +95,21 @@ private:
             } else {
                 set_aside(column::subscriptions, key, parts ? record.error().what : "malformed key");
             }
-            return true;
         });
-        if (!done) return done;
-        done = rows_.scan(column::inbound_qos2, prefix, "", [&](std::string_view key, std::string_view) {
+    }
+
+    result<void, storage_error> read_inbound_qos2() {
+        return merge(column::inbound_qos2, [&](recovered_session& s, std::string_view key, std::string_view) {
             if (const auto parts = decode_inbound_qos2_key(key)) {
                 s.inbound_qos2.push_back(parts->packet);
             } else {
                 set_aside(column::inbound_qos2, key, "malformed key");
             }
-            return true;
         });
-        if (!done) return done;
-        done = rows_.scan(column::outbound_qos2, prefix, "", [&](std::string_view key, std::string_view value) {
+    }
+
+    result<void, storage_error> read_outbound_qos2() {
+        return merge(column::outbound_qos2, [&](recovered_session& s, std::string_view key, std::string_view value) {
             const auto parts = decode_entry_key(key);
             auto record = decode_outbound_qos2(value);
             if (parts && record) {
@@ -113,27 +117,31 @@ private:
             } else {
                 set_aside(column::outbound_qos2, key, parts ? record.error().what : "malformed key");
             }
-            return true;
         });
-        if (!done) return done;
-        auto will = rows_.get(column::wills, will_key(s.id));
-        if (!will) return fail(will.error());
-        if (*will) {
-            if (auto record = decode_will(**will)) {
-                s.will = recovered_will{.message = make_message(record->message),
-                                        .delay_s = record->delay_s,
-                                        .due_at_ms = record->due_at_ms};
-            } else {
-                set_aside(column::wills, will_key(s.id), record.error().what);
-            }
-        }
-        return look_for_entries(s.id, s.has_entries);
     }
 
-    result<void, storage_error> look_for_entries(session_id of, bool& found) {
-        return rows_.scan(column::entries, session_prefix(of), "", [&](std::string_view, std::string_view) {
-            found = true;
-            return false;
+    // A will whose session is not there was lost with its connection, and is still to be published.
+    result<void, storage_error> read_wills() {
+        auto of = into_.sessions.begin();
+        return rows_.scan(column::wills, "", "", [&](std::string_view key, std::string_view value) {
+            const auto id = decode_session_key(key);
+            const auto record = decode_will(value);
+            if (!id || !record) {
+                set_aside(column::wills, key, id ? record.error().what : "malformed key");
+            } else if (auto* const s = owner(of, key)) {
+                s->will = recovered_will{.message = make_message(record->message), .delay_s = record->delay_s, .due_at_ms = record->due_at_ms};
+            } else {
+                into_.lost_wills.emplace_back(*id, make_message(record->message));
+            }
+            return true;
+        });
+    }
+
+    result<void, storage_error> look_for_entries() {
+        auto of = into_.sessions.begin();
+        return rows_.scan_owners(column::entries, [&](std::string_view key, std::string_view) {
+            if (auto* const s = owner(of, key)) s->has_entries = true;
+            return of != into_.sessions.end();
         });
     }
 

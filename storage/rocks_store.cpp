@@ -1,6 +1,7 @@
 #include "storage/rocks_store.hpp"
 
 #include "core/assert.hpp"
+#include "storage/keys.hpp"
 #include "storage/rocks_database.hpp"
 
 #include <fmt/format.h>
@@ -41,9 +42,6 @@ public:
     bool InDomain(const rocksdb::Slice& key) const override { return key.size() >= whole_key; }
 
     static constexpr std::size_t whole_key = 16; // of entries, queue_entries and outbound_qos2 at least
-
-private:
-    static constexpr std::size_t owner_size = 8;
 };
 
 // The first key after every key with this prefix; empty: there is none.
@@ -256,6 +254,22 @@ result<void, storage_error> rocks_backend::scan(column c, std::string_view prefi
     const std::unique_ptr<rocksdb::Iterator> it{db_->db->NewIterator(options, db_->of(c))};
     for (it->Seek(slice(std::max(prefix, from))); it->Valid() && view(it->key()).starts_with(prefix); it->Next()) {
         if (!visit(view(it->key()), view(it->value()))) return {};
+    }
+    if (!it->status().ok()) return fail(db_->error("scan", it->status()));
+    return {};
+}
+
+// One iterator: making one looks at every file, and what one seek has read the next one finds.
+result<void, storage_error> rocks_backend::scan_owners(column c, const row_visitor& visit) const {
+    const std::shared_lock lock{mutex_};
+    if (!db_) return fail(closed());
+    const std::unique_ptr<rocksdb::Iterator> it{db_->db->NewIterator(rocksdb::ReadOptions{}, db_->of(c))};
+    it->SeekToFirst();
+    while (it->Valid()) {
+        if (!visit(view(it->key()), view(it->value()))) return {};
+        const auto next = after_prefix(view(it->key()).substr(0, owner_size));
+        if (next.empty()) break;
+        it->Seek(slice(next));
     }
     if (!it->status().ok()) return fail(db_->error("scan", it->status()));
     return {};

@@ -32,6 +32,7 @@ public:
 
     [[nodiscard]] result<void, storage_error> write(std::span<const batch* const> group, bool sync) override;
     [[nodiscard]] result<std::optional<std::string>, storage_error> get(column c, std::string_view key) const override;
+    [[nodiscard]] result<void, storage_error> scan_owners(column c, const row_visitor& visit) const override;
     [[nodiscard]] result<void, storage_error> scan(column c, std::string_view prefix, std::string_view from,
                                                    const row_visitor& visit) const override;
     // Closes the store and opens it as a new process would, if there is room: RocksDB cannot be trusted with a log whose

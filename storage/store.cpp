@@ -1,5 +1,7 @@
 #include "storage/store.hpp"
 
+#include "storage/keys.hpp"
+
 #include <cstring>
 
 namespace broker::storage {
@@ -68,6 +70,16 @@ void batch::for_each(const visitor& visit) const {
                .value = {at + 10 + key_size, value_size}});
         at += 10 + key_size + value_size;
     }
+}
+
+result<void, storage_error> backend::scan_owners(column c, const row_visitor& visit) const {
+    std::string last;
+    return scan(c, "", "", [&](std::string_view key, std::string_view value) {
+        const auto owner = key.substr(0, owner_size);
+        if (owner == last) return true;
+        last = owner;
+        return visit(key, value);
+    });
 }
 
 } // namespace broker::storage

@@ -98,6 +98,8 @@ public:
     using row_visitor = std::function<bool(std::string_view key, std::string_view value)>;
     [[nodiscard]] virtual result<void, storage_error> scan(column c, std::string_view prefix, std::string_view from,
                                                            const row_visitor& visit) const = 0;
+    // The first row of every owner, which is who the first eight bytes of a key name. In byte order. (This reads all rows.)
+    [[nodiscard]] virtual result<void, storage_error> scan_owners(column c, const row_visitor& visit) const;
 };
 
 // A read that sees every batch submitted before it, by whatever shard.

@@ -52,6 +52,29 @@ void behaves(backend& rows) {
     CHECK_FALSE(rows.get(column::entries, "aa2")->has_value());
     CHECK(rows.get(column::entries, "ab1")->value() == "3");
     CHECK(rows.get(column::queues, "aa1")->value() == "other");
+
+    b.clear();
+    b.put(column::outbound_qos2, "short", "s"); // no key of ours
+    for (const auto of : {1, 2, 255, 256, 300}) {
+        for (const auto m : {7, 8, 9}) b.put(column::outbound_qos2, entry_key(session_id{static_cast<std::uint64_t>(of)}, message_id{static_cast<std::uint64_t>(m)}), std::to_string(of) + "." + std::to_string(m));
+    }
+    b.put(column::outbound_qos2, std::string(9, '\xFF'), "last");
+    b.erase(column::outbound_qos2, entry_key(session_id{2}, message_id{7}));
+    b.erase_prefix(column::outbound_qos2, session_prefix(session_id{255}));
+    write(rows, b);
+    std::string owners;
+    const auto visit = [&](std::string_view, std::string_view value) {
+        owners += std::string{value} + " ";
+        return value != "last";
+    };
+    CHECK(rows.scan_owners(column::outbound_qos2, visit));
+    CHECK(owners == "1.7 2.8 256.7 300.7 s last ");
+    owners.clear();
+    CHECK(rows.scan_owners(column::outbound_qos2, [&](std::string_view, std::string_view value) {
+        owners += value;
+        return false;
+    }));
+    CHECK(owners == "1.7");
 }
 
 } // namespace
