@@ -120,8 +120,53 @@ const std::vector<exchange> full{
      [](limits& l) { l.queue_ttl = broker::seconds{60}; }},
 };
 
+std::string hold(const std::string& who, const std::string& more = "") { return subscribe(who, "/queue/q", "ack:client\n" + more); }
+std::string held(const std::string& who, const std::string& body, const std::string& own = "") { return message(who, "/queue/q", body, "{ack}" + own); }
+const std::string again = "redelivered:true\nredelivery-count:1\n";
+
+const std::vector<exchange> consumers{
+    {every, "consumers: by turns", {subscribe("a", "/queue/q"), subscribe("c", "/queue/q"), send("b", "/queue/q", "1"), send("b", "/queue/q", "2"), send("b", "/queue/q", "3"),
+      message("a", "/queue/q", "1"), message("c", "/queue/q", "2"), message("a", "/queue/q", "3"), "a.", "c."}},
+    {every, "consumers: who has no prefetch left is passed over",
+     {hold("a", "prefetch-count:1\n"), hold("c"), send("b", "/queue/q", "1"), send("b", "/queue/q", "2"), send("b", "/queue/q", "3"), held("a", "1"), held("c", "2"), held("c", "3")}},
+    {every, "consumers: an ACK makes room for the next", {hold("a", "prefetch-count:1\n"), send("b", "/queue/q", "1"), send("b", "/queue/q", "2"), held("a", "1"), "a.", "a: {ACK 1}\n", held("a", "2")}},
+    {v11_12, "consumers: a NACK goes to another one, if there is one",
+     {hold("a", "prefetch-count:1\n"), send("b", "/queue/q", "x"), held("a", "x"), hold("c"), "a: {NACK 1}\n", "a.", held("c", "x", again)}},
+    {every, "consumers: what one leaves comes to another in the old order",
+     {hold("a"), send("b", "/queue/q", "1"), send("b", "/queue/q", "2"), send("b", "/queue/q", "3"), held("a", "1"), held("a", "2"), held("a", "3"), "a/",
+      hold("c"), held("c", "1", again), held("c", "2", again), held("c", "3", again)}},
+    {every, "consumers: of what one leaves, what it acknowledged does not come",
+     {hold("a"), send("b", "/queue/q", "1"), send("b", "/queue/q", "2"), send("b", "/queue/q", "3"), held("a", "1"), held("a", "2"), held("a", "3"), "a: {ACK 2}receipt:r\n\n", receipt("a", "r"), "a/",
+      hold("c"), held("c", "3", again), "c."}},
+    {every, "consumers: UNSUBSCRIBE gives back what was not acknowledged",
+     {hold("a"), send("b", "/queue/q", "x"), held("a", "x"), "a: UNSUBSCRIBE\nid:1\ndestination:/queue/q\n\n", hold("c"), held("c", "x", again)}},
+    {every, "consumers: an MQTT one that unsubscribes gives back, too",
+     {"m: 82: 0001 [] '$queue/q' 01", "m= 90: 0001 [] 01", send("b", "/queue/q", "x"), "m= 32: '$queue/q' 0001 [] 78", "m: a2: 0002 [] '$queue/q'", "m= b0: 0002 [] 00", hold("c"), held("c", "x", again)}},
+    {every, "consumers: QoS 0 of MQTT has it when it is handed over",
+     {"m: 82: 0001 [] '$queue/q' 00", "m= 90: 0001 [] 00", send("b", "/queue/q", "x"), "m= 30: '$queue/q' [] 78", "m/", hold("c"), "c."}},
+    {every, "consumers: of QoS 1 and 2 an MQTT one gets QoS 1, and PUBACK ends it",
+     {"m: 82: 0001 [] '$queue/q' 02", "m= 90: 0001 [] 02", send("b", "/queue/q", "x"), "m= 32: '$queue/q' 0001 [] 78", "m: 40: 0001", "m/", hold("c"), "c."}},
+    {every, "publishers: QoS 0 is kept as the others are", {"m: 30: '$queue/q' [] 78", subscribe("a", "/queue/q"), message("a", "/queue/q", "x")}},
+    {every, "publishers: QoS 2, once", {"m: 34: '$queue/q' 0001 [] 78", "m> 50 *", "m: 3c: '$queue/q' 0001 [] 78", "m> 50 *", "m: 62: 0001", "m> 70 *", subscribe("a", "/queue/q"), message("a", "/queue/q", "x"), "a."}},
+    {every, "publishers: each one's order is kept", {send("b", "/queue/q", "b1"), "m: 32: '$queue/q' 0001 [] 6d31", "m> 40 *", send("b", "/queue/q", "b2"), "m: 32: '$queue/q' 0002 [] 6d32", "m> 40 *",
+      subscribe("a", "/queue/q"), message("a", "/queue/q", "b1"), message("a", "/queue/q", "m1"), message("a", "/queue/q", "b2"), message("a", "/queue/q", "m2")}},
+    {every, "publishers: persistent:false is kept while the broker runs", {send("b", "/queue/q", "x", "persistent:false\n"), subscribe("a", "/queue/q"), message("a", "/queue/q", "x")}},
+    {every, "names: a slash and a dot are part of them", {send("b", "/queue/a/b.c", "x"), "m: 82: 0001 [] '$queue/a/b.c' 00", "m= 90: 0001 [] 00", "m= 30: '$queue/a/b.c' [] 78"}},
+    {every, "names: two queues share nothing", {send("b", "/queue/q", "q"), send("b", "/queue/qq", "qq"), subscribe("a", "/queue/qq"), message("a", "/queue/qq", "qq"), "a."}},
+    {every, "names: a topic of that name is another thing", {subscribe("a", "/queue/q"), send("b", "/topic/q", "x"), send("b", "q", "x"), "a."}},
+    {every, "transactions: all of it at COMMIT, in order", {subscribe("a", "/queue/q"), "b: BEGIN\ntransaction:t\n\n", send("b", "/queue/q", "1", "transaction:t\n"), send("b", "/queue/q", "2"), send("b", "/queue/q", "3", "transaction:t\n"),
+      message("a", "/queue/q", "2"), "a.", "b: COMMIT\ntransaction:t\n\n", message("a", "/queue/q", "1"), message("a", "/queue/q", "3")}},
+    {every, "transactions: from one queue into another, both or neither",
+     {hold("a"), send("b", "/queue/q", "x"), held("a", "x"), "a: BEGIN\ntransaction:t\n\n", "a: {ACK 1}transaction:t\n\n", send("a", "/queue/r", "y", "transaction:t\n"), "a/",
+      subscribe("c", "/queue/r"), "c.", hold("d"), held("d", "x", again)}},
+    {every, "expiry: what is too old is not delivered", {send("b", "/queue/q", "old", "ttl:1000\n"), send("b", "/queue/q", "new"), "+2s", subscribe("a", "/queue/q"), message("a", "/queue/q", "new")}},
+    {v11_12, "priority: what is sent back keeps its own",
+     {hold("a", "prefetch-count:1\n"), send("b", "/queue/q", "1", "priority:9\n"), send("b", "/queue/q", "2"), "a> MESSAGE\n*priority:9\n*\n\n1", "a: {NACK 1}\n", "a> MESSAGE\n*priority:9\n*\n\n1"}},
+};
+
 } // namespace
 
+TEST_CASE("queues: consumers, publishers, names") { run(consumers); }
 TEST_CASE("queues: looking") { run(browsing); }
 TEST_CASE("queues: priorities") { run(priorities); }
 TEST_CASE("queues: dead letters") { run(dead_letters); }
