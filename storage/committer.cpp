@@ -2,6 +2,7 @@
 
 #include "storage/keys.hpp"
 #include "storage/records.hpp"
+#include "storage/transients.hpp"
 
 #include <fmt/format.h>
 
@@ -88,6 +89,11 @@ bool committer::run_once() {
         operations += s.operations.operations();
         asked = std::max(asked, s.operations.required());
         if (!s.operations.empty()) batches.push_back(&s.operations);
+    }
+    batch lasting;
+    if (without_transients(batches, lasting)) {
+        batches.clear();
+        if (!lasting.empty()) batches.push_back(&lasting);
     }
     const bool sync = std::min(asked, level_) == durability::sync;
     if (!batches.empty() || failed()) { // what only reads waits for the store as well

@@ -23,12 +23,22 @@ std::string_view name(column c) {
     return "";
 }
 
+namespace {
+
+constexpr std::uint8_t is_new_bit = 0x80; // beside the kind
+
+std::uint8_t code(batch::operation::kind what, bool is_new = false) {
+    return static_cast<std::uint8_t>(static_cast<unsigned>(what) | (is_new ? is_new_bit : 0U));
+}
+
+} // namespace
+
 // One operation in the buffer: kind, column, key size, value size (native 32 bits), key, value.
-void batch::record(operation::kind what, column c, std::string_view key, std::string_view value) {
+void batch::record(std::uint8_t kind, column c, std::string_view key, std::string_view value) {
     char head[10];
     const auto key_size = static_cast<std::uint32_t>(key.size());
     const auto value_size = static_cast<std::uint32_t>(value.size());
-    head[0] = static_cast<char>(what);
+    head[0] = static_cast<char>(kind);
     head[1] = static_cast<char>(c);
     std::memcpy(head + 2, &key_size, 4);
     std::memcpy(head + 6, &value_size, 4);
@@ -37,10 +47,14 @@ void batch::record(operation::kind what, column c, std::string_view key, std::st
 }
 
 void batch::put(column c, std::string_view key, std::string_view value) {
-    record(operation::kind::put, c, key, value);
+    record(code(operation::kind::put), c, key, value);
 }
-void batch::erase(column c, std::string_view key) { record(operation::kind::erase, c, key, {}); }
-void batch::erase_prefix(column c, std::string_view prefix) { record(operation::kind::erase_prefix, c, prefix, {}); }
+void batch::put_new(column c, std::string_view key, std::string_view value) {
+    record(code(operation::kind::put, true), c, key, value);
+}
+void batch::erase(column c, std::string_view key) { record(code(operation::kind::erase), c, key, {}); }
+void batch::erase_prefix(column c, std::string_view prefix) { record(code(operation::kind::erase_prefix), c, prefix, {}); }
+void batch::add(const operation& o) { record(code(o.what, o.is_new), o.in, o.key, o.value); }
 
 void batch::append(const batch& other) {
     data_ += other.data_;
@@ -64,10 +78,12 @@ void batch::for_each(const visitor& visit) const {
         std::uint32_t value_size = 0;
         std::memcpy(&key_size, at + 2, 4);
         std::memcpy(&value_size, at + 6, 4);
-        visit({.what = static_cast<operation::kind>(at[0]),
+        const auto kind = static_cast<std::uint8_t>(at[0]);
+        visit({.what = static_cast<operation::kind>(kind & ~is_new_bit),
                .in = static_cast<column>(at[1]),
                .key = {at + 10, key_size},
-               .value = {at + 10 + key_size, value_size}});
+               .value = {at + 10 + key_size, value_size},
+               .is_new = (kind & is_new_bit) != 0});
         at += 10 + key_size + value_size;
     }
 }

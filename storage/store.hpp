@@ -50,6 +50,8 @@ enum class durability : std::uint8_t { none, async, sync };
 class batch {
 public:
     void put(column c, std::string_view key, std::string_view value);
+    // Of a key that was never there before: erased before it is written, neither is written (storage/transients.hpp).
+    void put_new(column c, std::string_view key, std::string_view value);
     void erase(column c, std::string_view key);
     void erase_prefix(column c, std::string_view prefix); // every key that begins with it
     [[nodiscard]] bool empty() const { return operations_ == 0; }
@@ -63,7 +65,9 @@ public:
         column in{};
         std::string_view key{};
         std::string_view value{}; // put only
+        bool is_new = false;      // put_new
     };
+    void add(const operation& o);
     using visitor = std::function<void(const operation&)>;
     void for_each(const visitor& visit) const;
 
@@ -72,7 +76,7 @@ public:
     [[nodiscard]] durability required() const { return required_; }
 
 private:
-    void record(operation::kind what, column c, std::string_view key, std::string_view value);
+    void record(std::uint8_t kind, column c, std::string_view key, std::string_view value);
 
     std::string data_;
     std::size_t operations_ = 0;

@@ -112,7 +112,7 @@ void queue_router::put_entry(queue_slot& to, const message_ptr& m, std::size_t c
     const auto body = m->fields();
     record_.clear();
     storage::encode_entry({.level = qos::at_least_once}, &body, record_);
-    desk_.open().put(column::queue_entries, storage::queue_entry_key(to.id, priority, m->id()), record_);
+    desk_.open().put_new(column::queue_entries, storage::queue_entry_key(to.id, priority, m->id()), record_);
     desk_.send(to.owner, queue_arrival{.queue = &to,
                                        .value = {.message = m, .level = qos::at_least_once, .stored = true, .priority = priority}});
 }

@@ -199,7 +199,7 @@ void shard_router::put_entries(const message_ptr& m, std::size_t together) {
     if (together > 1) {
         record_.clear();
         storage::encode_message(body, record_);
-        desk_.open().put(column::messages, storage::message_key(m->id()), record_);
+        desk_.open().put_new(column::messages, storage::message_key(m->id()), record_);
         m->set_stored_entries(static_cast<std::uint32_t>(together));
     }
     const auto* const inside = together > 1 ? nullptr : &body;
@@ -221,7 +221,7 @@ void shard_router::put_entry(const message& m, const target& t, const shared_gro
                            .identifiers = {ids.begin(), ids.end()},
                            .share = of == nullptr ? std::string_view{} : std::string_view{of->filter()}},
                           inside, record_);
-    desk_.open().put(column::entries, storage::entry_key(t.to->id, m.id()), record_);
+    desk_.open().put_new(column::entries, storage::entry_key(t.to->id, m.id()), record_);
 }
 
 // Only the owner's session would see what is retained for a temporary queue, and it never asks.

@@ -46,6 +46,24 @@ TEST_CASE("tickets count per shard; one group covers what both submitted") {
     CHECK_FALSE(b.work.run_once());
 }
 
+TEST_CASE("a group whose new entries are all erased in it is durable without a write") {
+    bench b;
+    b.disk.fail_next_writes(1); // none is asked for
+    batch put;
+    put.put_new(column::entries, entry_key(session_id{1}, message_id{1}), "x");
+    put.require(durability::sync);
+    batch answered;
+    answered.erase(column::entries, entry_key(session_id{1}, message_id{1}));
+    answered.require(durability::sync);
+    (void)b.work.submit(shard_index{0}, std::move(put), {});
+    (void)b.work.submit(shard_index{1}, std::move(answered), {});
+    CHECK(b.work.run_once());
+    CHECK(b.told[0].back().upto == ticket{1});
+    CHECK(b.told[1].back().upto == ticket{1});
+    CHECK(b.disk.rows(column::entries) == 0);
+    CHECK(b.work.pending_bytes() == 0);
+}
+
 TEST_CASE("after a failed write nothing is acknowledged until the same group succeeds") {
     bench b;
     b.disk.fail_next_writes(2);
