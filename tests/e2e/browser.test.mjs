@@ -161,6 +161,66 @@ test("everything acknowledged while a persistent session was away arrives after 
   assert.deepEqual(after.kept, ["q"]);
 });
 
+test("large bodies go between mqtt.js and stompjs, byte for byte", async () => {
+  const got = await browser.page.evaluate(async () => {
+    const binary = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 7 + (i >> 8)) & 0xff);
+    const words = "häßlich ✓ ".repeat(75_000);
+    const is = (bytes, expected) => bytes.length === expected.length && expected.every((byte, i) => byte === bytes[i]);
+    const m = await mqttClient();
+    await m.subscribeAsync("large/stomp", { qos: 1 });
+    const stomp = await stompClient();
+    const received = [];
+    const subscribed = new Promise((resolve) => stomp.watchForReceipt("large", resolve));
+    stomp.subscribe("/topic/large/mqtt", (message) => received.push(message), { receipt: "large" });
+    await subscribed;
+    await m.publishAsync("large/mqtt", binary, { qos: 1 });
+    await m.publishAsync("large/mqtt", words, { qos: 1 });
+    stomp.publish({ destination: "/topic/large/stomp", binaryBody: binary });
+    stomp.publish({ destination: "/topic/large/stomp", body: words });
+    await until(() => received.length === 2 && m.messages.length === 2);
+    const result = [is(received[0].binaryBody, binary), received[1].body === words,
+                    is(m.messages[0].payload, binary), text(m.messages[1].payload) === words];
+    await m.endAsync();
+    await stomp.deactivate();
+    return result;
+  });
+  assert.deepEqual(got, [true, true, true, true]);
+});
+
+for (const signal of ["SIGKILL", "SIGTERM"]) {
+  test(`${signal} and restart: mqtt.js and stompjs come back by themselves and share a queue as before`, async () => {
+    const got = await browser.page.evaluate(async ([signal, url]) => {
+      const queue = `mixed-${signal}`;
+      const m = await mqttClient({ reconnectPeriod: 30 });
+      const messages = [];
+      let connects = 0;
+      const stomp = new StompJs.Client({ brokerURL: url, reconnectDelay: 30 });
+      stomp.onConnect = () => {
+        stomp.subscribe(`/queue/${queue}`, (message) => messages.push(message), { ack: "client-individual" });
+        ++connects;
+      };
+      stomp.activate();
+      await until(() => connects === 1);
+      for (const word of ["done", "held"]) await m.publishAsync(`$queue/${queue}`, word, { qos: 1 });
+      await until(() => messages.length === 2);
+      const acknowledged = new Promise((resolve) => stomp.watchForReceipt("done", resolve));
+      messages[0].ack({ receipt: "done" });
+      await acknowledged;
+      const back = new Promise((resolve) => m.once("connect", resolve));
+      await restart(signal);
+      await back;
+      await until(() => connects === 2);
+      await m.publishAsync(`$queue/${queue}`, "new", { qos: 1 });
+      await until(() => messages.length === 4);
+      const result = messages.slice(2).map((message) => [message.body, message.headers.redelivered ?? "false"]);
+      await m.endAsync();
+      await stomp.deactivate();
+      return result;
+    }, [signal, broker.wsUrl]);
+    assert.deepEqual(got, [["held", "true"], ["new", "false"]]);
+  });
+}
+
 describe("stompjs in Chromium", () => {
   for (const { name, versions } of scenarios) {
     for (const version of versions) {

@@ -111,7 +111,7 @@ export class Parties {
     return new Mqtt(client);
   }
   async stompjs(headers = {}) {
-    const world = { Client, Versions, url: this.broker.wsUrl, version: "1.2", prefix: this.prefix, clients: this.clients };
+    const world = { Client, Versions, WebSocket, url: this.broker.wsUrl, version: "1.2", prefix: this.prefix, clients: this.clients };
     return new StompJs(await StompClient.connect(world, { headers }));
   }
   async stomp_py(headers = {}, version = "1.2") {

@@ -22,10 +22,16 @@ let clients = 0;
 export class StompClient {
   static async connect(world, { headers = {}, beats = [0, 0], reconnects = false } = {}) {
     const made = new StompClient();
-    Object.assign(made, { world, connects: 0, errors: [], closes: 0, receipts: 0, subscriptions: [], pings: 0, pongs: 0 });
+    Object.assign(made, { world, connects: 0, errors: [], closes: 0, receipts: 0, subscriptions: [], pings: 0, pongs: 0, kinds: [] });
     world.clients.push(made);
+    const versions = new world.Versions([world.version]);
     made.stomp = new world.Client({
-      brokerURL: world.url, stompVersions: new world.Versions([world.version]), reconnectDelay: reconnects ? 30 : 0,
+      webSocketFactory: () => {
+        const socket = new world.WebSocket(world.url, versions.protocolVersions());
+        socket.addEventListener("message", ({ data }) => { made.kinds.push(typeof data === "string" ? "text" : "binary"); });
+        return socket;
+      },
+      stompVersions: versions, reconnectDelay: reconnects ? 30 : 0,
       heartbeatOutgoing: beats[0], heartbeatIncoming: beats[1],
       connectHeaders: { "client-id": `${world.prefix}-${++clients}`, ...headers },
       debug: (line) => { made.pings += line.includes(">>> PING"); made.pongs += line.includes("<<< PONG"); },
@@ -226,14 +232,16 @@ scenario("a transaction: ACKs count with COMMIT, not with ABORT", all, async (wo
   same(await left(world, queue), ["2"]);
 });
 
-scenario("a transaction: a connection that is lost undoes it", all, async (world) => {
-  const { queue, client, messages } = await consumer_of(world, "client", ["1"]);
-  client.stomp.begin("t");
-  await client.send(queue, "2", { transaction: "t" });
-  await client.ack(messages[0], { transaction: "t" });
-  client.cut();
-  same(await left(world, queue), ["1"]);
-});
+for (const [what, end] of [["a connection that is lost", (client) => client.cut()], ["DISCONNECT", (client) => client.leave()]]) {
+  scenario(`a transaction: ${what} undoes it`, all, async (world) => {
+    const { queue, client, messages } = await consumer_of(world, "client", ["1"]);
+    client.stomp.begin("t");
+    await client.send(queue, "2", { transaction: "t" });
+    await client.ack(messages[0], { transaction: "t" });
+    await end(client);
+    same(await left(world, queue), ["1"]);
+  });
+}
 
 scenario("heart-beats both ways keep a connection, and count on both sides", not_1_0, async (world) => {
   // The library gives the server twice the interval: not so short that a busy machine misses it.
@@ -260,13 +268,15 @@ scenario("a binary body of 300 KB and a text body of 1 MB, byte for byte", all, 
   const [sender, receiver] = [await StompClient.connect(world), await StompClient.connect(world)];
   const got = await receiver.subscribe(`/topic/${world.prefix}`);
   const binary = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 7 + (i >> 8)) & 0xff);
-  const text = "häßlich ✓ ".repeat(70_000);
+  const text = "häßlich ✓ ".repeat(75_000); // 1,050,000 bytes
+  receiver.kinds.length = 0;
   await sender.send(`/topic/${world.prefix}`, binary);
   await sender.send(`/topic/${world.prefix}`, text, { "content-type": "text/plain" });
   const [first, second] = await take(got, 2);
   same(first.binaryBody.length, binary.length);
   same(first.binaryBody.every((byte, i) => byte === binary[i]), true, "binary body");
   same(second.body === text, true, "text body");
+  same(receiver.kinds, ["binary", "text"], "kinds of WebSocket messages");
 });
 
 scenario("wrong frames: ERROR that says why, the end of this connection, and of no other", all, async (world) => {
@@ -286,6 +296,7 @@ scenario("wrong frames: ERROR that says why, the end of this connection, and of 
     await until(() => client.errors.length === 1 && client.closes === 1, `an ERROR like ${why}`);
     same(why.test(client.errors[0].body), true, client.errors[0].body);
     same(client.errors[0].code, "protocol_error");
+    same(Boolean(client.errors[0].message), true, "the header message");
     await witness.send(`/topic/${world.prefix}/witness`, "served");
     same(await takeBodies(got, 1), ["served"]);
   }
