@@ -8,11 +8,12 @@ namespace broker {
 
 namespace {
 
-
 // Not empty [MQTT-4.7.3-1], no U+0000 [MQTT-4.7.3-2], at most 65,535 bytes [MQTT-4.7.3-3] and within our own limits.
 bool within(std::string_view text, const limits& bounds) {
     return !text.empty() && text.size() <= 0xFFFF && !limit_over(text, bounds) && text.find('\0') == std::string_view::npos && is_utf8(text);
 }
+
+} // namespace
 
 bool wildcards_well_placed(std::string_view pattern) {
     for (level_walk walk{pattern}; !walk.done(); walk.next()) {
@@ -22,8 +23,6 @@ bool wildcards_well_placed(std::string_view pattern) {
     const auto rest = pattern.find('#'); // only as the last level [MQTT-4.7.1-1]
     return rest == std::string_view::npos || rest + 1 == pattern.size();
 }
-
-} // namespace
 
 std::optional<limit_kind> limit_over(std::string_view topic, const limits& bounds) {
     if (topic.size() > bounds.max_topic_bytes) return limit_kind::topic_bytes;

@@ -21,6 +21,9 @@ inline constexpr std::string_view temporary_prefix = "$temp/";
 // '+' or '#' anywhere.
 [[nodiscard]] inline bool has_wildcard(std::string_view text) { return text.contains('+') || text.contains('#'); }
 
+// '+' alone in its level [MQTT-4.7.1-2], '#' alone in the last one [MQTT-4.7.1-1].
+[[nodiscard]] bool wildcards_well_placed(std::string_view pattern);
+
 // Non-empty, valid UTF-8, no U+0000, no wildcard characters, within the limits [MQTT-4.7.1-1, MQTT-4.7.3-1..3].
 [[nodiscard]] bool is_topic_name(std::string_view name, const limits& bounds);
 

@@ -10,6 +10,7 @@ IO = ["boost/asio", "boost/beast", "rocksdb/", "spdlog/", "sys/socket.h"]
 OUTER = ["net/", "shard/", "admin/", "config/", "server.hpp", "admin_node.hpp", "host.hpp"]
 FORBIDDEN = {
     "broker/core": IO + OUTER + ["routing/", "session/", "storage/", "protocols/"],
+    "broker/security": IO + OUTER + ["routing/", "session/", "storage/", "protocols/"],
     "broker/routing": IO + OUTER + ["protocols/"],
     "broker/session": IO + OUTER + ["protocols/"],
     "broker/shard": ["boost/beast", "rocksdb/", "net/", "admin/", "config/"],
@@ -57,6 +58,7 @@ def self_check():
         "storage/d.cpp": '#include "protocols/engine.hpp"',
         "broker/session/e.cpp": "#  include <rocksdb/db.h>",
         "broker/routing/f.hpp": '#include "net/connection.hpp"',
+        "broker/security/j.cpp": '#include "routing/router.hpp"',
     }
     allowed = {
         "broker/net/g.cpp": "#include <boost/beast/http/parser.hpp>",
