@@ -1,10 +1,21 @@
 #include "core/base64url.hpp"
 
+#include <array>
+#include <cstdint>
+
 namespace broker {
 
 namespace {
 
 constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+constexpr std::uint8_t no_digit = 64;
+constexpr auto values = [] {
+    std::array<std::uint8_t, 256> made{};
+    made.fill(no_digit);
+    for (std::size_t i = 0; i < digits.size(); ++i) made[static_cast<unsigned char>(digits[i])] = static_cast<std::uint8_t>(i);
+    return made;
+}();
 
 } // namespace
 
@@ -28,9 +39,9 @@ std::optional<std::string> from_base64url(std::string_view text) {
     unsigned bits = 0;
     int held = 0;
     for (const char c : text) {
-        const auto digit = digits.find(c);
-        if (digit == std::string_view::npos) return std::nullopt;
-        bits = bits << 6 | static_cast<unsigned>(digit);
+        const unsigned digit = values[static_cast<unsigned char>(c)];
+        if (digit == no_digit) return std::nullopt;
+        bits = bits << 6 | digit;
         held += 6;
         if (held >= 8) {
             held -= 8;
