@@ -6,10 +6,12 @@
 #include "net/listener.hpp"
 #include "shard/shard.hpp"
 #include "storage/committer.hpp"
+#include "storage/rocks_store.hpp"
 
 #include <atomic>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@ struct node_facts { // what does not change while the server runs
     std::string data_dir;
     std::string durability;
     std::vector<listener_address> listeners;
+    const storage::rocks_backend* disk = nullptr; // null: nothing is on disk
 };
 
 class admin_node final : public admin::node {
@@ -44,6 +47,9 @@ public:
                                                                                      std::size_t count_max,
                                                                                      const std::string& to) override;
     [[nodiscard]] result<bool, admin::admin_error> delete_queue(const std::string& name, bool force) override;
+    [[nodiscard]] result<admin::store_status, admin::admin_error> show_store() override;
+    [[nodiscard]] result<admin::store_check, admin::admin_error> verify_store() override;
+    [[nodiscard]] result<admin::store_backup, admin::admin_error> back_up_store(const std::string& to) override;
     [[nodiscard]] result<std::vector<message_ptr>, admin::admin_error> retained(const std::string& filter,
                                                                                 std::size_t count_max) override;
     [[nodiscard]] result<std::size_t, admin::admin_error> delete_retained(const std::string& filter) override;
@@ -75,6 +81,7 @@ private:
     time_point started_at_;
     std::atomic<bool> ready_{false};
     std::atomic<std::size_t> next_shard_{0};
+    std::mutex verifying_;
 };
 
 template <class Answer>

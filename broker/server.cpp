@@ -1,6 +1,7 @@
 #include "server.hpp"
 
 #include "storage/keys.hpp"
+#include "storage/maintenance.hpp"
 #include "storage/memory_store.hpp"
 #include "storage/records.hpp"
 #include "storage/recovery.hpp"
@@ -55,6 +56,7 @@ void server::open_store() {
         auto opened = storage::rocks_backend::open(
             options_.data_dir, {.every_group_synced = options_.durability == storage::durability::sync});
         if (!opened) throw start_error{opened.error().what};
+        storage::remove_verified_copy(options_.data_dir); // of a process that died over it
         for (const auto& note : (*opened)->notes()) spdlog::warn("store: {}", note);
         disk_ = opened->get();
         rows_ = std::move(*opened);
@@ -179,7 +181,8 @@ void server::listen() {
     node_ = std::make_unique<admin_node>(node_facts{.name = options_.node_name,
                                                     .data_dir = options_.data_dir,
                                                     .durability = std::string{word(options_.durability)},
-                                                    .listeners = addresses_},
+                                                    .listeners = addresses_,
+                                                    .disk = disk_},
                                          all, *commons_, *committer_, alarms_, clock_);
     admin_ = std::make_unique<admin_listener>(*node_, options_.admin_socket, options_.admin_http);
     if (options_.sys_interval.count() != 0) sys_ = std::make_unique<sys_publisher>(all, clock_, options_.sys_interval);
@@ -195,9 +198,9 @@ void server::stop() {
     if (std::exchange(stopped_, true)) return;
     sweeper_.request_stop();
     if (sweeper_.joinable()) sweeper_.join();
+    if (node_) node_->set_ready(false); // ends what takes long
     admin_.reset();
     if (node_) {
-        node_->set_ready(false);
         for (std::size_t i = 0; i != shards_.size(); ++i) {
             shards_[i]->inbox().post(errand{[this, i] {
                 listeners_[i].clear();

@@ -42,5 +42,6 @@ struct settings {
 
 // `status` is set when one of them ran; both outlive the parsing.
 void add_queue_commands(CLI::App& app, const settings& s, int& status);
+void add_store_commands(CLI::App& app, const settings& s, int& status);
 
 } // namespace broker::cli

@@ -167,6 +167,7 @@ int main(int argc, char** argv) {
     session->add_option("ID", id, "Client id; of a STOMP durable subscription client-id/name.")->required();
     session->callback([&] { status = show_session(s, id); });
     add_queue_commands(app, s, status);
+    add_store_commands(app, s, status);
 
     std::string topic = "#";
     bool yes = false;

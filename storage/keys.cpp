@@ -3,6 +3,10 @@
 #include "core/byte_reader.hpp"
 #include "core/byte_writer.hpp"
 
+#include <fmt/format.h>
+
+#include <iterator>
+
 namespace broker::storage {
 
 namespace {
@@ -115,6 +119,12 @@ std::optional<inbound_key_parts> decode_inbound_qos2_key(std::string_view key) {
     byte_reader in{as_bytes(key)};
     const session_id of{in.u64()};
     return inbound_key_parts{of, packet_id{in.u16()}};
+}
+
+std::string to_hex(std::string_view key) {
+    std::string hex;
+    for (const char c : key) fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(c));
+    return hex;
 }
 
 } // namespace broker::storage

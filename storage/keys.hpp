@@ -70,4 +70,6 @@ struct inbound_key_parts {
 };
 [[nodiscard]] std::optional<inbound_key_parts> decode_inbound_qos2_key(std::string_view key);
 
+[[nodiscard]] std::string to_hex(std::string_view key); // for people
+
 } // namespace broker::storage

@@ -2,20 +2,11 @@
 
 #include "storage/keys.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <iterator>
 
 namespace broker::storage {
 
 namespace {
-
-std::string to_hex(std::string_view bytes) {
-    std::string hex;
-    for (const char c : bytes) fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(c));
-    return hex;
-}
 
 class reader {
 public:

@@ -211,4 +211,42 @@ log_finding check_log(std::string_view bytes, const log_facts& known) {
     return damage("fails its checksum");
 }
 
+std::vector<log_gap> for_each_record(std::string_view bytes, const std::function<void(std::string_view)>& visit) {
+    const reader log{bytes};
+    std::vector<log_gap> gaps;
+    std::string record;
+    std::size_t begin = 0; // of the record under way
+    bool within = false;
+    const auto lost_until = [&](std::size_t end) {
+        if (!gaps.empty() && gaps.back().at + gaps.back().bytes == begin) gaps.back().bytes += end - begin;
+        else gaps.push_back({.at = begin, .bytes = end - begin});
+        begin = end;
+        within = false;
+    };
+    for (std::size_t at = 0; at < bytes.size();) {
+        const auto f = log.read(at);
+        const bool begins = f && (f->what == full || f->what == first);
+        const bool goes_on = f && (f->what == middle || f->what == last);
+        if (f && f->what == compression) {
+            at = begin = log.next(at + f->size);
+            continue;
+        }
+        if (!(within ? goes_on : begins)) {
+            // What is out of place but begins a record is the next one.
+            at = begins ? at : log.next_group(at);
+            lost_until(at);
+            continue;
+        }
+        if (!within) record.clear();
+        record.append(bytes.substr(at + header_size, f->size - header_size));
+        at = log.next(at + f->size);
+        within = f->what == first || f->what == middle;
+        if (within) continue;
+        visit(record);
+        begin = at;
+    }
+    if (within) lost_until(bytes.size());
+    return gaps;
+}
+
 } // namespace broker::storage

@@ -15,8 +15,10 @@
 #include "storage/store.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace broker::storage {
 
@@ -36,6 +38,13 @@ struct log_facts {
     bool numbered = false;          // a write-ahead log
 };
 [[nodiscard]] log_finding check_log(std::string_view bytes, const log_facts& known);
+
+// Every intact logical record, in order, whatever is between them; returns what is between.
+struct log_gap {
+    std::uint64_t at = 0;
+    std::uint64_t bytes = 0;
+};
+[[nodiscard]] std::vector<log_gap> for_each_record(std::string_view bytes, const std::function<void(std::string_view)>& visit);
 
 [[nodiscard]] std::uint32_t crc32c(std::string_view bytes, std::uint32_t before = 0);
 

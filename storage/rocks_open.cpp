@@ -35,6 +35,7 @@ struct rocks_opening {
     std::vector<std::string> manifests{};
     bool has_current = false;
     std::string current{}; // its text
+    bool manifest_is_sealed = false; // it is the one SEAL knows, and nothing was added since
     std::vector<std::string> data_files{}; // *.sst
     std::vector<std::string> notes{};
 
@@ -124,16 +125,22 @@ struct rocks_opening {
         if (bytes->empty()) return damaged(*named, "it is empty");
         const auto found = check_log(*bytes, {.synced = synced});
         if (found.what == log_finding::verdict::damaged) return damaged(*named, found.why);
-        // What SEAL names may be gone, but not without the MANIFEST telling.
-        if (sealed && *named == sealed->manifest.first && bytes->size() == synced) {
-            for (const auto& [name, size] : sealed->wals) {
-                if (size != 0 && !std::ranges::binary_search(wals, name)) return damaged(name, "it is missing");
-            }
-        }
+        manifest_is_sealed = sealed && *named == sealed->manifest.first && bytes->size() == synced;
         return {};
     }
 
+    // What SEAL names may be gone, but not without the MANIFEST telling.
+    [[nodiscard]] std::vector<std::string> missing_wals() const {
+        std::vector<std::string> missing;
+        if (!manifest_is_sealed) return missing;
+        for (const auto& [name, size] : sealed->wals) {
+            if (size != 0 && !std::ranges::binary_search(wals, name)) missing.push_back(name);
+        }
+        return missing;
+    }
+
     result<void, storage_error> check_wals() {
+        if (const auto missing = missing_wals(); !missing.empty()) return damaged(missing.front(), "it is missing");
         // A group that was not completely written is followed by nothing, or by one that takes its number: in the next log.
         std::string torn;
         std::uint64_t expected = 0;
@@ -264,6 +271,28 @@ struct rocks_opening {
         return db;
     }
 
+    // Data files first, as far as `go_on` says; then what lists them.
+    void examine(examined_files& found, const std::function<bool()>& go_on) {
+        const rocksdb::Options options{database_options(env), family_options(block_cache())};
+        for (const auto& f : data_files) {
+            if (!go_on()) return;
+            if (auto intact = verify_file(options, (dir / f).string()); !intact) {
+                found.wrong.push_back(intact.error().what);
+                found.wrong_data_files.push_back(f);
+            }
+        }
+        if (auto checked = check_current_and_manifest(); !checked) {
+            found.wrong.push_back(checked.error().what);
+            found.lists_intact = false;
+        } else if (auto families = known_families(); !families) {
+            found.wrong.push_back(families.error().what);
+            found.lists_intact = false;
+        } else {
+            found.families = std::move(*families);
+        }
+        if (auto checked = check_wals(); !checked) found.wrong.push_back(checked.error().what);
+    }
+
     [[nodiscard]] storage_error judged(const storage_error& e) const {
         return e.why == storage_error::kind::damaged ? damaged_store(e.what).error() : e;
     }
@@ -333,6 +362,66 @@ result<std::unique_ptr<rocks_backend::database>, storage_error> rocks_backend::o
     }
     db.start_sealing();
     return opened;
+}
+
+result<examined_files, storage_error> examine_files(const std::filesystem::path& dir, const std::function<bool()>& go_on) {
+    const rocks_options with;
+    rocks_opening o{.dir = dir, .with = with, .env = rocksdb::Env::Default()};
+    std::error_code ec;
+    if (!std::filesystem::is_directory(dir, ec)) return o.refuse("there is no such directory", "name the one that is node.data_dir, or a backup");
+    if (const int pid = lock_holder(dir / "LOCK"); pid != 0) {
+        return o.refuse(fmt::format("brokerd (process {}) has it open", pid), "stop it, or use `brokerctl store verify` without a directory");
+    }
+    if (auto looked = o.look(); !looked) return fail(looked.error());
+    if (o.empty() && !o.sealed) return o.refuse("there is no store in it", "name the directory that is node.data_dir, or a backup");
+    examined_files found;
+    o.examine(found, go_on);
+    found.missing_wals = o.missing_wals();
+    if (o.sealed) found.synced_wals = o.sealed->wals;
+    for (const auto& f : std::filesystem::directory_iterator{dir, ec}) found.bytes += f.is_regular_file(ec) ? f.file_size(ec) : 0;
+    found.data_files = std::move(o.data_files);
+    found.wals = std::move(o.wals);
+    found.notes = std::move(o.notes);
+    return found;
+}
+
+namespace {
+
+class silent_logger final : public rocksdb::Logger {
+public:
+    using rocksdb::Logger::Logv;
+    void Logv(const char*, va_list) override {}
+};
+
+} // namespace
+
+std::shared_ptr<rocksdb::Logger> no_log() { return std::make_shared<silent_logger>(); }
+
+result<std::unique_ptr<rocks_backend::database>, rocksdb::Status> rocks_backend::database::open_read_only(
+    const std::filesystem::path& files, const std::vector<std::string>& families, bool with_logs) {
+    auto options = database_options(nullptr);
+    options.info_log = no_log();
+    options.track_and_verify_wals_in_manifest = with_logs;
+    const auto family = family_options(block_cache());
+    std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
+    for (const auto& f : families) wanted.emplace_back(f, family);
+    std::vector<rocksdb::ColumnFamilyHandle*> opened;
+    rocksdb::DB* raw = nullptr;
+    const auto status = rocksdb::DB::OpenForReadOnly(options, files.string(), wanted, &opened, &raw);
+    if (!status.ok()) return fail(status);
+    auto db = std::make_unique<database>();
+    db->dir = files;
+    db->env = rocksdb::Env::Default();
+    db->read_only = true;
+    db->db.reset(raw);
+    for (auto* const h : opened) {
+        bool ours = false;
+        for (std::size_t i = 0; i != columns && !ours; ++i) {
+            if (ours = h->GetName() == name(static_cast<column>(i)); ours) db->handles[i] = h;
+        }
+        if (!ours) (void)raw->DestroyColumnFamilyHandle(h);
+    }
+    return db;
 }
 
 result<std::unique_ptr<rocks_backend>, storage_error> rocks_backend::open(const std::filesystem::path& dir,

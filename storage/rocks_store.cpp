@@ -44,17 +44,16 @@ public:
     static constexpr std::size_t whole_key = 16; // of entries, queue_entries and outbound_qos2 at least
 };
 
-// The first key after every key with this prefix; empty: there is none.
+} // namespace
+
+// --- settings ---
+
 std::string after_prefix(std::string_view prefix) {
     std::string next{prefix};
     while (!next.empty() && static_cast<unsigned char>(next.back()) == 0xFF) next.pop_back();
     if (!next.empty()) ++next.back();
     return next;
 }
-
-} // namespace
-
-// --- settings ---
 
 std::shared_ptr<rocksdb::Cache> block_cache() { return rocksdb::NewLRUCache(block_cache_bytes); }
 
@@ -111,7 +110,7 @@ rocks_backend::database::~database() {
         sealer_.join();
     }
     if (!db) return;
-    if (writes.load() != sealed_writes_) (void)write_seal();
+    if (!read_only && writes.load() != sealed_writes_) (void)write_seal();
     for (auto* const h : handles) {
         if (h != nullptr) (void)db->DestroyColumnFamilyHandle(h);
     }

@@ -3,6 +3,7 @@
 
 #include "storage/store.hpp"
 
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -43,8 +44,32 @@ public:
     // What opening found worth saying, one line each.
     [[nodiscard]] std::vector<std::string> notes() const;
 
+    // A copy as of now that is a store itself, its files complete on disk when this returns; data files are hard links where
+    // the file system allows it. `to` must not exist; it appears when it is complete. Any thread, beside everything else.
+    struct backup {
+        std::uint64_t files = 0;
+        std::uint64_t bytes = 0;
+    };
+    [[nodiscard]] result<backup, storage_error> back_up(const std::filesystem::path& to) const;
+
+    struct facts {
+        std::string format{};
+        std::uint64_t data_files = 0;
+        std::uint64_t data_bytes = 0;
+        std::uint64_t log_bytes = 0;      // write-ahead logs
+        std::uint64_t memory_bytes = 0;   // memtables
+        std::uint64_t to_compact = 0;     // bytes, estimated
+        struct column_facts {
+            std::uint64_t rows = 0; // estimated
+            std::uint64_t bytes = 0;
+        };
+        std::array<column_facts, columns> by_column{};
+    };
+    [[nodiscard]] result<facts, storage_error> look() const;
+
+    struct database; // rocks_database.hpp
+
 private:
-    struct database;
     explicit rocks_backend(std::unique_ptr<database> db);
     [[nodiscard]] static result<std::unique_ptr<database>, storage_error> open_database(const std::filesystem::path& dir,
                                                                                         const rocks_options& with);

@@ -101,6 +101,45 @@ struct queue_removed {
     bool target_full = false; // the other queue took no more
 };
 
+struct store_status {
+    std::string data_dir{};
+    std::string durability{};
+    std::string trouble{}; // empty: none
+    std::string format{};
+    std::uint64_t data_files = 0;
+    std::uint64_t data_bytes = 0;
+    std::uint64_t log_bytes = 0;    // write-ahead logs
+    std::uint64_t memory_bytes = 0; // memtables
+    std::uint64_t to_compact = 0;   // bytes, estimated
+    std::uint64_t disk_free = 0;    // bytes
+    std::uint64_t disk_total = 0;
+    struct column_row {
+        std::string column{};
+        std::uint64_t rows = 0; // estimated
+        std::uint64_t bytes = 0;
+    };
+    std::vector<column_row> columns{};
+};
+
+struct store_backup {
+    std::uint64_t files = 0;
+    std::uint64_t bytes = 0;
+};
+
+struct row_count {
+    std::string column{};
+    std::uint64_t rows = 0;
+};
+using store_rows = std::vector<row_count>;
+
+struct store_check {
+    std::vector<std::string> wrong{}; // one line each
+    std::vector<std::string> notes{};
+    std::uint64_t files = 0;
+    std::uint64_t bytes = 0;
+    store_rows rows{};
+};
+
 struct listener_row {
     std::string name;
     std::string url; // "ws://127.0.0.1:8083"
@@ -167,6 +206,10 @@ public:
     [[nodiscard]] virtual result<queue_removed, admin_error> remove_from_queue(const std::string& name, std::size_t count_max,
                                                                                const std::string& to) = 0;
     [[nodiscard]] virtual result<bool, admin_error> delete_queue(const std::string& name, bool force) = 0;
+    // These three work on the caller's thread for as long as it takes.
+    [[nodiscard]] virtual result<store_status, admin_error> show_store() = 0;
+    [[nodiscard]] virtual result<store_check, admin_error> verify_store() = 0;
+    [[nodiscard]] virtual result<store_backup, admin_error> back_up_store(const std::string& to) = 0;
     // Retained messages whose topic matches the filter, at most `count_max`.
     [[nodiscard]] virtual result<std::vector<message_ptr>, admin_error> retained(const std::string& filter,
                                                                                 std::size_t count_max) = 0;

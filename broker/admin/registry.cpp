@@ -18,6 +18,7 @@ registry::registry() {
     add_sessions(*this);
     add_retained(*this);
     add_queues(*this);
+    add_store(*this);
     add_publish(*this);
 }
 

@@ -64,6 +64,7 @@ void add_clients(registry& to);
 void add_sessions(registry& to);
 void add_retained(registry& to);
 void add_queues(registry& to);
+void add_store(registry& to);
 void add_publish(registry& to);
 
 } // namespace broker::admin

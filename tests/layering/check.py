@@ -22,7 +22,8 @@ FORBIDDEN = {
     "cli": ["rocksdb/", "storage/", "protocols/", "net/", "shard/"],
 }
 # What a folder may know of another that it else may not: values and interfaces.
-EXCEPT = [("protocols/", "storage/store.hpp"), ("storage/", "routing/subscription.hpp")]
+EXCEPT = [("protocols/", "storage/store.hpp"), ("storage/", "routing/subscription.hpp"),
+          ("cli/store_commands", "storage/maintenance.hpp")]
 # Libraries, and the only place for them.
 ONLY = [("rocksdb/", "storage/rocks_"), ("boost/beast", "broker/net/"), ("boost/asio", "broker/net/")]
 ALSO_ASIO = ("broker/shard/", "cli/", "broker/server", "broker/main", "broker/host", "broker/admin_node", "broker/sys_publisher")

@@ -64,6 +64,17 @@ public:
         calls.push_back("delete " + name);
         return true;
     }
+    result<admin::store_status, admin::admin_error> show_store() override {
+        return admin::store_status{.data_dir = "/d", .durability = "sync", .format = "2", .columns = {{.column = "sessions", .rows = 7, .bytes = 70}}};
+    }
+    std::vector<std::string> damage;
+    result<admin::store_check, admin::admin_error> verify_store() override {
+        return admin::store_check{.wrong = damage, .files = 3, .rows = {{.column = "sessions", .rows = 7}}};
+    }
+    result<admin::store_backup, admin::admin_error> back_up_store(const std::string& to) override {
+        if (to == "/there") return fail(admin::admin_error{admin::admin_error::kind::refused, "it exists already"});
+        return admin::store_backup{.files = 3, .bytes = 300};
+    }
     result<std::vector<message_ptr>, admin::admin_error> retained(const std::string&, std::size_t) override { return published; }
     result<std::size_t, admin::admin_error> delete_retained(const std::string&) override { return published.size(); }
     result<bool, admin::admin_error> publish(const message_fields& fields) override {
