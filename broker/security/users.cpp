@@ -1,0 +1,56 @@
+#include "security/users.hpp"
+
+#include "core/utf8.hpp"
+#include "security/text_lines.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+
+namespace broker::security {
+
+result<std::vector<user>, std::string> import_mosquitto_passwords(std::string_view text, std::string_view file) {
+    std::vector<user> made;
+    std::set<std::string, std::less<>> names;
+    for (text_lines lines{text}; lines.next();) {
+        const auto line = trimmed(lines.line());
+        if (line.empty() || line.starts_with('#')) continue;
+        const auto wrong = [&](std::string_view what) { return fail(fmt::format("{}:{}: {}", file, lines.number(), what)); };
+        const auto colon = line.find(':');
+        if (colon == std::string_view::npos) return wrong("no ':' between name and hash");
+        const auto name = trimmed(line.substr(0, colon));
+        if (name.empty() || !is_utf8(name) || name.contains('\0')) return wrong("the name is empty or not UTF-8 text");
+        // Never the line itself: it may be a password.
+        auto hash = password_hash::parse(trimmed(line.substr(colon + 1)));
+        if (!hash) return wrong(fmt::format("the hash of '{}' is {}; plain passwords become hashes with mosquitto_passwd -U", name, hash.error()));
+        if (!names.emplace(name).second) return wrong(fmt::format("'{}' is there twice", name));
+        made.push_back({.name = std::string{name}, .hash = std::move(*hash)});
+    }
+    return made;
+}
+
+result<user_table, std::string> user_table::make(std::vector<user> users, const hash_cost& cost) {
+    auto decoy = password_hash::of("", cost);
+    if (!decoy) return fail(decoy.error());
+    user_table made{std::move(*decoy), cost};
+    for (auto& u : users) {
+        if (u.name.empty()) return fail(std::string{"a user without a name"});
+        const auto name = u.name;
+        if (!made.users_.emplace(name, std::move(u)).second) return fail(fmt::format("user '{}' is there twice", name));
+    }
+    return made;
+}
+
+user_table::outcome user_table::check(std::string_view name, std::string_view password) const {
+    const auto found = users_.find(name);
+    const auto* const who = found == users_.end() ? nullptr : &found->second;
+    if (who != nullptr && !who->disabled) {
+        const bool matches = who->hash.matches(password);
+        if (!who->hash.is_argon2id()) (void)decoy_.matches(password); // an imported hash answers too quickly
+        return {.accepted = matches, .rehash = matches && who->hash.weaker_than(cost_)};
+    }
+    (void)decoy_.matches(password);
+    return {};
+}
+
+} // namespace broker::security
