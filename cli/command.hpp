@@ -43,5 +43,7 @@ struct settings {
 // `status` is set when one of them ran; both outlive the parsing.
 void add_queue_commands(CLI::App& app, const settings& s, int& status);
 void add_store_commands(CLI::App& app, const settings& s, int& status);
+void add_token_commands(CLI::App& app, const settings& s, int& status);
+void add_acl_commands(CLI::App& app, const settings& s, int& status);
 
 } // namespace broker::cli

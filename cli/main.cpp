@@ -168,6 +168,8 @@ int main(int argc, char** argv) {
     session->callback([&] { status = show_session(s, id); });
     add_queue_commands(app, s, status);
     add_store_commands(app, s, status);
+    add_token_commands(app, s, status);
+    add_acl_commands(app, s, status);
 
     std::string topic = "#";
     bool yes = false;

@@ -38,6 +38,11 @@ public:
 
     [[nodiscard]] algorithm for_algorithm() const { return algorithm_; }
     [[nodiscard]] const std::string& id() const { return id_; } // "kid"; may be empty
+    [[nodiscard]] key with_id(std::string_view id) const {
+        auto named = *this;
+        named.id_ = id;
+        return named;
+    }
     [[nodiscard]] bool is_secret() const { return !pkey_; }     // the same key signs and verifies
 
     [[nodiscard]] bool verify(std::string_view text, std::string_view signature) const;
