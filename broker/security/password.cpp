@@ -1,5 +1,7 @@
 #include "security/password.hpp"
 
+#include "security/base64.hpp"
+
 #include <fmt/format.h>
 #include <openssl/evp.h>
 #include <sodium.h>
@@ -41,19 +43,6 @@ std::optional<std::uint32_t> number_in(std::string_view text) {
 
 std::optional<std::uint32_t> number_after(std::string_view label, std::string_view field) {
     return field.starts_with(label) ? number_in(field.substr(label.size())) : std::nullopt;
-}
-
-std::optional<std::string> from_base64(std::string_view text) {
-    std::string made(text.size(), '\0');
-    std::size_t size = 0;
-    const char* end = nullptr;
-    if (sodium_base642bin(reinterpret_cast<unsigned char*>(made.data()), made.size(), text.data(), text.size(), nullptr, &size, &end,
-                          sodium_base64_VARIANT_ORIGINAL) != 0 ||
-        end != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    made.resize(size);
-    return made;
 }
 
 struct argon2_parameters {

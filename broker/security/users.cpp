@@ -42,15 +42,19 @@ result<user_table, std::string> user_table::make(std::vector<user> users, const 
 }
 
 user_table::outcome user_table::check(std::string_view name, std::string_view password) const {
-    const auto found = users_.find(name);
-    const auto* const who = found == users_.end() ? nullptr : &found->second;
-    if (who != nullptr && !who->disabled) {
-        const bool matches = who->hash.matches(password);
-        if (!who->hash.is_argon2id()) (void)decoy_.matches(password); // an imported hash answers too quickly
-        return {.accepted = matches, .rehash = matches && who->hash.weaker_than(cost_)};
+    if (!admits(name)) {
+        (void)decoy_.matches(password);
+        return {};
     }
-    (void)decoy_.matches(password);
-    return {};
+    const auto& hash = users_.find(name)->second.hash;
+    const bool matches = hash.matches(password);
+    if (!hash.is_argon2id()) (void)decoy_.matches(password); // an imported hash answers too quickly
+    return {.accepted = matches, .rehash = matches && hash.weaker_than(cost_)};
+}
+
+bool user_table::admits(std::string_view name) const {
+    const auto found = users_.find(name);
+    return found != users_.end() && !found->second.disabled;
 }
 
 } // namespace broker::security

@@ -31,6 +31,7 @@ public:
     // Takes as long for a user who is unknown, disabled or has a cheap hash as for everybody else.
     [[nodiscard]] outcome check(std::string_view name, std::string_view password) const;
 
+    [[nodiscard]] bool admits(std::string_view name) const; // known and not disabled
     [[nodiscard]] std::size_t size() const { return users_.size(); }
 
 private:

@@ -1,0 +1,130 @@
+#include "security/access_control.hpp"
+
+#include "core/assert.hpp"
+#include "core/base64url.hpp"
+#include "core/utf8.hpp"
+#include "security/token_rules.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace broker::security {
+
+namespace {
+
+// Clients whose library insists on a user name with a password write one of these before a token.
+constexpr std::array<std::string_view, 4> names_nobody{"", "token", "jwt", "bearer"};
+
+// Three parts and a JSON object in front: a password nobody has by chance.
+bool looks_like_token(std::string_view text) {
+    if (std::ranges::count(text, '.') != 2) return false;
+    const auto header = from_base64url(text.substr(0, text.find('.')));
+    return header && header->starts_with('{');
+}
+
+std::string_view token_in(const credentials& c) { return c.token.empty() ? std::string_view{*c.password} : std::string_view{c.token}; }
+
+} // namespace
+
+std::string_view name(method m) {
+    switch (m) {
+    case method::token: return "jwt";
+    case method::users: return "users";
+    case method::anonymous: return "anonymous";
+    }
+    return {};
+}
+
+bool access_control::recognises(method m, const credentials& c) const {
+    switch (m) {
+    case method::token: return !keys_.empty() && (!c.token.empty() || (c.password && looks_like_token(*c.password)));
+    case method::users: return users_ != nullptr && c.token.empty() && !c.user.empty() && c.password;
+    case method::anonymous: return settings_.anonymous && c.none();
+    }
+    return false;
+}
+
+access_decision access_control::decide(const credentials& request, const credentials& connect, std::string_view client_id, const revocations& revoked,
+                               time_point now) const {
+    auto brought = connect;
+    if (brought.none()) brought = request;
+    // A request with a token and a CONNECT that only names a user: one credential in two places.
+    if (!request.none() && !connect.none()) {
+        if (connect.password) return denied{.why = "the request has credentials and CONNECT has others"};
+        brought = request;
+        if (brought.user.empty()) brought.user = connect.user;
+        if (brought.user != connect.user) return denied{.why = "the request and CONNECT name different users"};
+    }
+    for (const auto m : settings_.order) {
+        if (!recognises(m, brought)) continue;
+        if (m == method::token) return by_token(token_in(brought), brought.user, client_id, revoked, now);
+        if (m == method::users) return password_question{.user = brought.user, .password = *brought.password, .client_id = std::string{client_id}};
+    }
+    if (recognises(method::anonymous, brought)) return with_rights({.who = {.client_id = std::string{client_id}}, .by = method::anonymous});
+    if (brought.none()) return denied{.why = "no credentials"};
+    return denied{.why = "no method recognises the credentials"};
+}
+
+access_decision access_control::by_token(std::string_view text, std::string_view user, std::string_view client_id, const revocations& revoked,
+                                 time_point now) const {
+    const auto no = [](std::string why, bool expired = false) { return denied{.by = method::token, .why = std::move(why), .expired = expired}; };
+    const auto verified = verify_jwt(text, keys_, settings_.tokens, now);
+    if (!verified) return no(fmt::format("token: {}", security::text(verified.error())), verified.error() == token_error::expired);
+    const auto& t = *verified;
+    if (!is_utf8(t.user) || t.user.contains('\0')) return no("token: its user is no text");
+    const bool named = std::ranges::find(names_nobody, user) == names_nobody.end();
+    if (named && user != t.user) return no(fmt::format("the token of '{}' with the name of another user", t.user));
+    if (revoked.revoked(t)) return no(fmt::format("token of '{}': revoked", t.user));
+    const auto given = rights_in(t.claims, settings_.scope_prefix);
+    if (!given) return no(fmt::format("token of '{}': {}", t.user, given.error()));
+    auto values = values_of(t.claims);
+    if (!values) return no(fmt::format("token of '{}': {}", t.user, values.error()));
+    return with_rights({.who = {.user = t.user, .client_id = std::string{client_id}, .roles = given->roles, .claims = std::move(*values), .own = given->rules},
+                        .by = method::token,
+                        .expires = t.expires,
+                        .token_id = t.id,
+                        .issued = t.issued});
+}
+
+access_decision access_control::with_rights(admitted who) const {
+    auto may = rules_->rights_of(who.who);
+    if (!may) return denied{.by = who.by, .why = std::move(may.error())};
+    const auto connecting = (*may)->verdict_on(action::connect, who.who.client_id);
+    if (!connecting.allowed) {
+        return denied{.by = who.by, .why = fmt::format("client id '{}': {}", who.who.client_id, connecting.by == nullptr ? "no rule allows it" : text(*connecting.by))};
+    }
+    who.may = std::move(*may);
+    return who;
+}
+
+access_decision access_control::answer(const password_question& question) const {
+    BROKER_ASSERT(users_ != nullptr);
+    const auto checked = users_->check(question.user, question.password);
+    if (!checked.accepted) return denied{.by = method::users, .why = fmt::format("user '{}': unknown, disabled or another password", question.user)};
+    return with_rights({.who = {.user = question.user, .client_id = question.client_id}, .by = method::users, .rehash = checked.rehash});
+}
+
+access_decision access_control::renew(const admitted& before, std::string_view token, const revocations& revoked, time_point now) const {
+    if (keys_.empty()) return denied{.why = "tokens are not taken"};
+    auto decided = by_token(token, "", before.who.client_id, revoked, now);
+    const auto* const after = std::get_if<admitted>(&decided);
+    if (after != nullptr && after->who.user != before.who.user) {
+        return denied{.by = method::token, .why = fmt::format("a token of '{}' on a connection of '{}'", after->who.user, before.who.user)};
+    }
+    return decided;
+}
+
+access_decision access_control::under_new_rules(const admitted& before, const revocations& revoked) const {
+    if (before.by == method::token && revoked.revoked(before.who.user, before.token_id, before.issued)) {
+        return denied{.by = method::token, .why = fmt::format("token of '{}': revoked", before.who.user)};
+    }
+    if (before.by == method::users && (users_ == nullptr || !users_->admits(before.who.user))) {
+        return denied{.by = method::users, .why = fmt::format("user '{}': deleted or disabled", before.who.user)};
+    }
+    if (before.by == method::anonymous && !settings_.anonymous) return denied{.by = method::anonymous, .why = "anonymous clients are not let in any more"};
+    return with_rights(before);
+}
+
+} // namespace broker::security

@@ -1,0 +1,86 @@
+// access_control: who is let in: credentials against the configured methods, in their order; the first that recognises a
+// credential decides.
+//
+//   token      recognised in a bearer source, and as a password that looks like one (three parts, a JSON header)
+//   users      a login with a password: argon2id, so the answer is a question for a worker_pool
+//   anonymous  nothing at all, if it is written out
+//
+// One immutable snapshot per process; a reload makes a new one. Threading: any.
+#pragma once
+
+#include "security/credentials.hpp"
+#include "security/jwt.hpp"
+#include "security/revocations.hpp"
+#include "security/rights.hpp"
+#include "security/users.hpp"
+
+#include <variant>
+
+namespace broker::security {
+
+enum class method : std::uint8_t { token, users, anonymous };
+[[nodiscard]] std::string_view name(method m);
+
+struct access_settings {
+    std::vector<method> order{method::token, method::users};
+    bool anonymous = false; // clients that bring nothing
+    jwt_settings tokens{};
+    std::string scope_prefix = "brokerd:";
+};
+
+struct admitted {
+    identity who{}; // for new rights when the rules change
+    std::shared_ptr<const rights> may{};
+    method by = method::anonymous;
+    time_point expires = never; // without grace
+    std::string token_id{};     // jti; may be empty
+    std::optional<time_point> issued{};
+    bool rehash = false; // users: its hash should be replaced by one of today's cost
+};
+
+// Why not: `why` is for the log and never for the peer, who hears that it is not authenticated. Neither names a secret.
+struct denied {
+    std::optional<method> by{}; // nothing: no method recognised it
+    std::string why{};
+    bool expired = false; // a token that was good: the peer may be told (`token_expired`)
+};
+
+// To be asked where it may take its time.
+struct password_question {
+    std::string user{};
+    std::string password{};
+    std::string client_id{};
+};
+
+using access_decision = std::variant<admitted, denied, password_question>;
+
+class access_control {
+public:
+    // `rules` not null. No keys: tokens are not recognised; no users: logins are not.
+    access_control(access_settings settings, std::vector<key> keys, std::shared_ptr<const user_table> users, std::shared_ptr<const rule_book> rules)
+        : settings_{std::move(settings)}, keys_{std::move(keys)}, users_{std::move(users)}, rules_{std::move(rules)} {}
+
+    // What a peer brought with its request and with CONNECT, which is as good as nothing where it is empty. `client_id` as granted.
+    [[nodiscard]] access_decision decide(const credentials& request, const credentials& connect, std::string_view client_id,
+                                         const revocations& revoked, time_point now) const;
+
+    // Takes milliseconds.
+    [[nodiscard]] access_decision answer(const password_question& question) const;
+
+    // A new token for a connection that is open, or the rules have changed: the same user, or it is denied.
+    [[nodiscard]] access_decision renew(const admitted& before, std::string_view token, const revocations& revoked, time_point now) const;
+    [[nodiscard]] access_decision under_new_rules(const admitted& before, const revocations& revoked) const;
+
+private:
+    [[nodiscard]] access_decision by_token(std::string_view token, std::string_view user, std::string_view client_id, const revocations& revoked,
+                                           time_point now) const;
+    [[nodiscard]] access_decision with_rights(admitted who) const;
+    [[nodiscard]] bool recognises(method m, const credentials& c) const;
+
+    access_settings settings_;
+    std::vector<key> keys_;
+    std::shared_ptr<const user_table> users_;
+    std::shared_ptr<const rule_book> rules_;
+};
+
+} // namespace broker::security

@@ -1,0 +1,157 @@
+#include "security/access_control.hpp"
+
+#include <boost/json/parse.hpp>
+#include <doctest/doctest.h>
+
+using namespace broker;
+using namespace broker::security;
+
+namespace {
+
+constexpr hash_cost cheap{.memory_bytes = 64 * 1024, .passes = 1};
+const time_point now = from_epoch_ms(1'800'000'000'000);
+
+struct bench {
+    key issuer = *key::from_secret(algorithm::hs256, std::string(32, 'k'), "k");
+    access_settings settings{};
+    policy rules{};
+    revocations revoked{};
+    std::vector<user> users{{.name = "anna", .hash = *password_hash::of("pw", cheap)}, {.name = "off", .hash = *password_hash::of("pw", cheap), .disabled = true}};
+
+    [[nodiscard]] access_control made() const {
+        return {settings, {issuer}, std::make_shared<user_table>(*user_table::make(users, cheap)), *rule_book::make(rules)};
+    }
+    [[nodiscard]] std::string token(std::string_view more = "", std::string_view sub = "anna") const {
+        const auto claims = R"({"sub":")" + std::string{sub} + R"(","exp":1800000100,"iat":1799999000,"jti":"7")" + std::string{more} + "}";
+        return *mint_jwt(issuer, boost::json::parse(claims).as_object());
+    }
+    [[nodiscard]] access_decision decided(const credentials& request, const credentials& connect) const {
+        const auto a = made();
+        auto d = a.decide(request, connect, "phone", revoked, now);
+        if (const auto* const q = std::get_if<password_question>(&d)) d = a.answer(*q);
+        return d;
+    }
+    // "jwt anna", "no: why"
+    [[nodiscard]] std::string said(const credentials& request, const credentials& connect) const { return words(decided(request, connect)); }
+    [[nodiscard]] static std::string words(const access_decision& d) {
+        if (const auto* const no = std::get_if<denied>(&d)) return "no: " + no->why;
+        const auto& yes = std::get<admitted>(d);
+        return std::string{name(yes.by)} + " " + yes.who.user;
+    }
+};
+
+credentials login(std::string_view user, std::string_view password) { return {.user = std::string{user}, .password = std::string{password}}; }
+credentials bearer(const std::string& token) { return {.token = token}; }
+
+} // namespace
+
+TEST_CASE("the first method that recognises a credential decides") {
+    bench b;
+    CHECK(b.said(bearer(b.token()), {}) == "jwt anna");
+    CHECK(b.said({}, bearer(b.token())) == "jwt anna");
+    CHECK(b.said({}, login("anna", "pw")) == "users anna");
+    CHECK(b.said(login("anna", "pw"), {}) == "users anna"); // Basic
+    CHECK(b.said({}, login("anna", "no")) == "no: user 'anna': unknown, disabled or another password");
+    CHECK(b.said({}, login("nobody", "pw")) == "no: user 'nobody': unknown, disabled or another password");
+    CHECK(b.said({}, login("off", "pw")) == "no: user 'off': unknown, disabled or another password");
+    CHECK(b.said({}, {}) == "no: no credentials");
+    CHECK(b.said({}, {.user = "anna"}) == "no: no method recognises the credentials"); // a name proves nothing
+    CHECK(b.said({}, {.password = "pw"}) == "no: no method recognises the credentials");
+    // A token that is refused is not tried as a password.
+    CHECK(b.said({}, login("anna", b.token() + "x")) == "no: token: bad signature");
+    b.settings.order = {method::users};
+    CHECK(b.said(bearer(b.token()), {}) == "no: no method recognises the credentials");
+    CHECK(b.said({}, login("anna", b.token())) == "no: user 'anna': unknown, disabled or another password");
+}
+
+TEST_CASE("a token as a password: with its user's name, or one that names nobody") {
+    const bench b;
+    for (const auto* const name : {"anna", "", "token", "jwt", "bearer"}) CHECK(b.said({}, login(name, b.token())) == "jwt anna");
+    CHECK(b.said({}, login("bert", b.token())) == "no: the token of 'anna' with the name of another user");
+    CHECK(b.said({}, login("anna", "a.b.c")) == "no: user 'anna': unknown, disabled or another password"); // no token, a password with dots
+}
+
+TEST_CASE("a request and CONNECT must not contradict each other") {
+    const bench b;
+    CHECK(b.said(bearer(b.token()), {.user = "anna"}) == "jwt anna");
+    CHECK(b.said(bearer(b.token()), {.user = "bert"}) == "no: the token of 'anna' with the name of another user");
+    CHECK(b.said(bearer(b.token()), login("anna", "pw")) == "no: the request has credentials and CONNECT has others");
+    CHECK(b.said(login("anna", "pw"), {.user = "anna"}) == "users anna");
+    CHECK(b.said(login("anna", "pw"), {.user = "bert"}) == "no: the request and CONNECT name different users");
+}
+
+TEST_CASE("anonymous clients are let in if it is written out, and only those who bring nothing") {
+    bench b;
+    b.settings.anonymous = true;
+    CHECK(b.said({}, {}) == "anonymous ");
+    CHECK(b.said({}, login("anna", "no")) == "no: user 'anna': unknown, disabled or another password");
+    CHECK(b.said({}, {.user = "anna"}) == "no: no method recognises the credentials");
+    CHECK(b.said(bearer("a.b.c"), {}) == "no: token: not base64url");
+}
+
+TEST_CASE("a token brings its life, its rights and its claims") {
+    bench b;
+    b.rules.roles = {{.name = "driver", .rules = {*parse_rule("allow publish fleet/%{tenant}/%c", "driver")}}};
+    const auto d = b.decided(bearer(b.token(R"(,"roles":["driver"],"tenant":"t1","acl":{"sub":["in/%u"]})")), {});
+    REQUIRE(std::holds_alternative<admitted>(d));
+    const auto& a = std::get<admitted>(d);
+    CHECK(a.expires == from_epoch_ms(1'800'000'100'000));
+    CHECK(a.token_id == "7");
+    CHECK(a.may->verdict_on(action::publish, "fleet/t1/phone").allowed);
+    CHECK_FALSE(a.may->verdict_on(action::publish, "fleet/t2/phone").allowed);
+    CHECK(a.may->verdict_on_subscription("in/anna").what == coverage::all);
+    CHECK(b.said(bearer(b.token(R"(,"acl":7)")), {}) == "no: token of 'anna': acl: it is neither an object nor a list");
+}
+
+TEST_CASE("refused tokens: expired is told apart, nothing else") {
+    const bench b;
+    const auto old = *mint_jwt(b.issuer, boost::json::parse(R"({"sub":"a","exp":1700000000})").as_object());
+    CHECK(std::get<denied>(b.decided(bearer(old), {})).expired);
+    const auto other = *mint_jwt(*key::from_secret(algorithm::hs256, std::string(32, 'x')), boost::json::parse(R"({"sub":"a","exp":1700000000})").as_object());
+    CHECK_FALSE(std::get<denied>(b.decided(bearer(other), {})).expired);
+}
+
+TEST_CASE("client ids that connect does not allow") {
+    bench b;
+    b.rules.roles = {{.name = "r", .rules = {*parse_rule("allow connect %u/+", ""), *parse_rule("allow all #", "")}}};
+    b.rules.everybody = {"r"};
+    CHECK(b.said(bearer(b.token()), {}) == "no: client id 'phone': no rule allows it");
+    b.rules.roles[0].rules[0] = *parse_rule("deny connect phone", "");
+    CHECK(b.said(bearer(b.token()), {}) == "no: client id 'phone': deny connect phone");
+}
+
+TEST_CASE("revoked tokens, and new ones on an open connection") {
+    bench b;
+    const auto before = std::get<admitted>(b.decided(bearer(b.token()), {}));
+    const auto later = *mint_jwt(b.issuer, boost::json::parse(R"({"sub":"anna","exp":1800009999,"iat":1800000000})").as_object());
+    const auto renewed = b.made().renew(before, later, b.revoked, now);
+    REQUIRE(std::holds_alternative<admitted>(renewed));
+    CHECK(std::get<admitted>(renewed).expires == from_epoch_ms(1'800'009'999'000));
+    CHECK(std::get<admitted>(renewed).who.client_id == "phone");
+    CHECK(bench::words(b.made().renew(before, b.token("", "bert"), b.revoked, now)) == "no: a token of 'bert' on a connection of 'anna'");
+    CHECK(bench::words(b.made().renew(before, "x", b.revoked, now)) == "no: token: not three parts");
+
+    CHECK(bench::words(b.made().under_new_rules(before, b.revoked)) == "jwt anna");
+    REQUIRE(b.revoked.revoke_id("7", never));
+    CHECK(b.said(bearer(b.token()), {}) == "no: token of 'anna': revoked");
+    CHECK(bench::words(b.made().under_new_rules(before, b.revoked)) == "no: token of 'anna': revoked");
+}
+
+TEST_CASE("changed users and rules meet those who are connected") {
+    bench b;
+    b.settings.anonymous = true;
+    const auto anna = std::get<admitted>(b.decided({}, login("anna", "pw")));
+    const auto nobody = std::get<admitted>(b.decided({}, {}));
+    b.rules.roles = {{.name = "r", .rules = {*parse_rule("allow publish a", "")}}};
+    b.rules.everybody = {"r"};
+    const auto after = b.made().under_new_rules(anna, b.revoked);
+    REQUIRE(std::holds_alternative<admitted>(after));
+    CHECK_FALSE(std::get<admitted>(after).may->verdict_on(action::publish, "b").allowed);
+    b.users[0].disabled = true;
+    CHECK(bench::words(b.made().under_new_rules(anna, b.revoked)) == "no: user 'anna': deleted or disabled");
+    b.users.clear();
+    CHECK(bench::words(b.made().under_new_rules(anna, b.revoked)) == "no: user 'anna': deleted or disabled");
+    CHECK(bench::words(b.made().under_new_rules(nobody, b.revoked)) == "anonymous ");
+    b.settings.anonymous = false;
+    CHECK(bench::words(b.made().under_new_rules(nobody, b.revoked)) == "no: anonymous clients are not let in any more");
+}
