@@ -11,6 +11,9 @@ namespace broker::security {
 
 namespace {
 
+// One deny is enough for the verdict; so many are looked at to name the first one that was written.
+constexpr int denies_looked_at_max = 64;
+
 struct shared_filter {
     std::string_view group;
     std::string_view pattern;
@@ -81,9 +84,10 @@ subscription_verdict rights::verdict_on_subscription(std::string_view filter) co
     const auto all_overlaps = [&](effect what, const rule_trie::overlap& use) {
         return std::ranges::all_of(tries, [&](const rule_trie* t) { return t->each_overlap(a, what, levels, use); });
     };
+    int looked_at = 0;
     all_overlaps(effect::deny, [&](rule_number number, const auto&) {
         lowest.take(effect::deny, number);
-        return true;
+        return ++looked_at < denies_looked_at_max;
     });
     if (open_to(a) && lowest.deny == no_rule) return {.what = coverage::all, .by = nullptr};
 

@@ -33,6 +33,7 @@ public:
         for (const auto a : these) add(a);
     }
     constexpr void add(action a) { bits_ = static_cast<std::uint8_t>(bits_ | bit(a)); }
+    constexpr void add(action_set these) { bits_ = static_cast<std::uint8_t>(bits_ | these.bits_); }
     constexpr void remove(action a) { bits_ = static_cast<std::uint8_t>(bits_ & ~bit(a)); }
     [[nodiscard]] constexpr bool has(action a) const { return (bits_ & bit(a)) != 0; }
     [[nodiscard]] constexpr bool empty() const { return bits_ == 0; }

@@ -72,6 +72,7 @@ void rule_trie::add(std::string_view pattern, effect what, action_set to, rule_n
     for (std::size_t a = 0; a < actions; ++a) {
         if (to.has(static_cast<action>(a))) cells[a].take(what, number);
     }
+    for (auto n = at; n != none; n = nodes_[n].parent) (what == effect::allow ? nodes_[n].allows : nodes_[n].denies).add(to);
     ++entries_;
 }
 
@@ -123,6 +124,8 @@ struct rule_trie::walk {
     }
 
     bool below(node_id to, std::string_view level, std::size_t depth) {
+        const auto& n = trie.nodes_[to];
+        if (!(what == effect::allow ? n.allows : n.denies).has(static_cast<action>(a))) return true;
         both.push_back(level);
         const bool goes_on = at(to, depth + 1);
         both.pop_back();

@@ -70,6 +70,8 @@ private:
         node_id next_sibling = none;
         per_action ends{}; // filters that end here
         per_action rest{}; // those that go on with '#', which also matches what ends here [§4.7.1.2]
+        action_set allows{}; // here or below: a subscription's walk leaves out what has nothing for it
+        action_set denies{};
     };
     struct place {
         std::uint64_t hash = 0;
