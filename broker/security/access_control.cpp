@@ -52,7 +52,8 @@ access_decision access_control::decide(const credentials& request, const credent
     if (brought.none()) brought = request;
     // A request with a token and a CONNECT that only names a user: one credential in two places.
     if (!request.none() && !connect.none()) {
-        if (connect.password) return denied{.why = "the request has credentials and CONNECT has others"};
+        const bool again = connect.password && (*connect.password == request.token || connect == request);
+        if (connect.password && !again) return denied{.why = "the request has credentials and CONNECT has others"};
         brought = request;
         if (brought.user.empty()) brought.user = connect.user;
         if (brought.user != connect.user) return denied{.why = "the request and CONNECT name different users"};

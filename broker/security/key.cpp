@@ -226,15 +226,15 @@ result<key, std::string> key::from_pem(std::string_view pem, std::optional<algor
     if (!in) return fail(std::string{"no memory"});
     const auto no_passphrase = [](char*, int, int, void*) { return -1; };
     pkey_ptr found;
-    if (pem.contains("-----BEGIN CERTIFICATE")) {
+    if (pem.contains("PRIVATE KEY-----")) { // also beside its certificate
+        found = shared(PEM_read_bio_PrivateKey(in.get(), nullptr, no_passphrase, nullptr));
+    } else if (pem.contains("-----BEGIN CERTIFICATE")) {
         const owned<X509, X509_free> certificate{PEM_read_bio_X509(in.get(), nullptr, no_passphrase, nullptr)};
         if (certificate) found = shared(X509_get_pubkey(certificate.get()));
     } else if (pem.contains("-----BEGIN PUBLIC KEY")) {
         found = shared(PEM_read_bio_PUBKEY(in.get(), nullptr, no_passphrase, nullptr));
     } else if (pem.contains("-----BEGIN RSA PUBLIC KEY")) {
         return fail(std::string{"a PKCS#1 public key; convert it: openssl rsa -RSAPublicKey_in -pubout"});
-    } else {
-        found = shared(PEM_read_bio_PrivateKey(in.get(), nullptr, no_passphrase, nullptr));
     }
     if (!found) return fail(std::string{"no PEM key that can be read; encrypted ones cannot"});
     return around(std::move(found), a, id);

@@ -34,7 +34,6 @@ public:
 
     // Another kind, or cheaper to guess: to be replaced when its password is seen next.
     [[nodiscard]] bool weaker_than(const hash_cost& cost) const;
-    [[nodiscard]] bool is_argon2id() const { return kind_ == kind::argon2id; }
 
 private:
     enum class kind : std::uint8_t { argon2id, pbkdf2_sha512, sha512 };

@@ -175,8 +175,7 @@ error add_roles(granted& to, const json::value& roles) {
 // False: there are more than `left`.
 bool collect(const std::string& name, const json::value& value, claim_values& into, std::size_t& left) {
     switch (value.kind()) {
-    case json::kind::null:
-    case json::kind::double_: return true;
+    case json::kind::null: return true;
     case json::kind::object:
         return std::ranges::all_of(value.get_object(), [&](const auto& inner) {
             return collect(name + "." + std::string{inner.key()}, inner.value(), into, left);
@@ -193,9 +192,10 @@ bool collect(const std::string& name, const json::value& value, claim_values& in
     case json::kind::bool_:
     case json::kind::int64:
     case json::kind::uint64:
+    case json::kind::double_:
         if (left == 0) return false;
         --left;
-        into[name].push_back(json::serialize(value));
+        into[name].push_back(value.is_double() ? fmt::format("{}", value.get_double()) : json::serialize(value));
         return true;
     }
     return true;

@@ -27,7 +27,7 @@ struct granted {
 // From the claims acl, scope, scp and roles (a list or one name). Error: one line, for the log.
 [[nodiscard]] result<granted, std::string> rights_in(const boost::json::object& claims, std::string_view scope_prefix);
 
-// Strings, whole numbers and booleans, alone or in lists; those inside objects by path. Error: more than claim_values_max,
+// Strings, numbers and booleans, alone or in lists; those inside objects by path. Error: more than claim_values_max,
 // because a rule that denies must not miss one.
 [[nodiscard]] result<claim_values, std::string> values_of(const boost::json::object& claims);
 inline constexpr std::size_t claim_values_max = 1'000;

@@ -76,7 +76,11 @@ TEST_CASE("a request and CONNECT must not contradict each other") {
     CHECK(b.said(bearer(b.token()), {.user = "anna"}) == "jwt anna");
     CHECK(b.said(bearer(b.token()), {.user = "bert"}) == "no: the token of 'anna' with the name of another user");
     CHECK(b.said(bearer(b.token()), login("anna", "pw")) == "no: the request has credentials and CONNECT has others");
+    CHECK(b.said(bearer(b.token()), login("anna", b.token())) == "jwt anna"); // the same again
+    CHECK(b.said(bearer(b.token()), login("bert", b.token())) == "no: the token of 'anna' with the name of another user");
     CHECK(b.said(login("anna", "pw"), {.user = "anna"}) == "users anna");
+    CHECK(b.said(login("anna", "pw"), login("anna", "pw")) == "users anna");
+    CHECK(b.said(login("anna", "pw"), login("anna", "x")) == "no: the request has credentials and CONNECT has others");
     CHECK(b.said(login("anna", "pw"), {.user = "bert"}) == "no: the request and CONNECT name different users");
 }
 

@@ -174,6 +174,7 @@ TEST_CASE("key files are what they begin with") {
     const auto ec = test::ec_pair();
     CHECK(parse_key_file(ec.public_pem)->keys[0].for_algorithm() == algorithm::es256);
     CHECK(parse_key_file("\n" + ec.private_pem)->keys[0].for_algorithm() == algorithm::es256);
+    CHECK(parse_key_file(ec.public_pem + ec.private_pem)->keys[0].sign("a")); // a private key beside others is the one
     CHECK(parse_key_file(ec.public_pem, algorithm::hs256).error() == "a PEM file is no secret: whoever has the public key could sign");
     CHECK(parse_key_file(a2_key)->keys[0].for_algorithm() == algorithm::rs256);
     CHECK(parse_key_file(a2_key, algorithm::es256).error() == "it has no key for ES256");

@@ -83,7 +83,8 @@ TEST_CASE("claims as values for placeholders") {
     CHECK(v.at("rooms") == std::vector<std::string>{"a", "2"});
     CHECK(v.at("realm.tenant") == std::vector<std::string>{"t1"});
     CHECK(v.at("realm.roles") == std::vector<std::string>{"r"});
-    CHECK(v.size() == 6);
+    CHECK(v.at("half") == std::vector<std::string>{"0.5"});
+    CHECK(v.size() == 7);
 
     boost::json::object many;
     for (int i = 0; i < 2'000; ++i) many["c" + std::to_string(i)] = "x";
