@@ -2,6 +2,7 @@
 
 #include "core/byte_reader.hpp"
 #include "core/byte_writer.hpp"
+#include "storage/crc32c.hpp"
 #include "storage/keys.hpp"
 
 #include <zlib.h>
@@ -12,18 +13,24 @@ namespace {
 
 constexpr std::uint8_t version = 1;
 constexpr std::uint8_t session_version = 2; // 1: without sent_below
+constexpr std::uint8_t crc32c_bit = 0x80;   // beside the version; without it the checksum is CRC-32: formats 1 and 2
 constexpr std::uint64_t ttl_max_s = 100ULL * 365 * 24 * 3600; // beyond it time points would overflow
 
-std::uint32_t checksum(std::string_view bytes) {
+std::uint32_t checksum(std::string_view record) {
+    if ((static_cast<std::uint8_t>(record.front()) & crc32c_bit) != 0) return crc32c(record);
     return static_cast<std::uint32_t>(
-        crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
+        crc32_z(0, reinterpret_cast<const unsigned char*>(record.data()), record.size()));
+}
+
+std::uint8_t version_of(std::string_view value) {
+    return value.empty() ? 0 : static_cast<std::uint8_t>(static_cast<std::uint8_t>(value.front()) & ~crc32c_bit);
 }
 
 // Everything appended between construction and destruction becomes one record.
 class record_writer : public byte_writer {
 public:
     explicit record_writer(std::string& to, std::uint8_t as = version) : byte_writer{to}, to_{to}, begin_{to.size()} {
-        u8(as);
+        u8(as | crc32c_bit);
     }
     record_writer(const record_writer&) = delete;
     record_writer& operator=(const record_writer&) = delete;
@@ -41,7 +48,8 @@ result<byte_reader, storage_error> open(std::string_view value, std::uint8_t as 
         return fail(storage_error{"record fails its checksum"});
     }
     byte_reader in{as_bytes(body)};
-    if (in.u8() != as) return fail(storage_error{"record has an unknown version"});
+    if (version_of(body) != as) return fail(storage_error{"record has an unknown version"});
+    (void)in.u8();
     return in;
 }
 
@@ -93,7 +101,7 @@ void encode_session(const session_record& r, std::string& to) {
 }
 
 result<session_record, storage_error> decode_session(std::string_view value) {
-    const bool old = !value.empty() && value.front() == version;
+    const bool old = version_of(value) == version;
     auto in = open(value, old ? version : session_version);
     if (!in) return fail(in.error());
     session_record r;

@@ -1,9 +1,10 @@
 #include "storage/rocks_log.hpp"
 
+#include "storage/crc32c.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <optional>
 
@@ -16,22 +17,6 @@ constexpr std::size_t header_size = 7;
 constexpr std::size_t sector = 512;
 
 enum type : std::uint8_t { zero = 0, full = 1, first = 2, middle = 3, last = 4, recycled_from = 5, recycled_to = 8, compression = 9 };
-
-using crc_tables = std::array<std::array<std::uint32_t, 256>, 8>;
-
-constexpr crc_tables make_tables() {
-    crc_tables t{};
-    for (std::uint32_t i = 0; i != 256; ++i) {
-        auto c = i;
-        for (int bit = 0; bit != 8; ++bit) c = (c >> 1) ^ ((c & 1) != 0 ? 0x82F6'3B78U : 0U);
-        t[0][i] = c;
-    }
-    for (std::size_t i = 0; i != 256; ++i) {
-        for (std::size_t n = 1; n != 8; ++n) t[n][i] = (t[n - 1][i] >> 8) ^ t[0][t[n - 1][i] & 0xFF];
-    }
-    return t;
-}
-constexpr crc_tables tables = make_tables();
 
 std::uint32_t little_32(const char* at) {
     std::uint32_t value = 0;
@@ -134,20 +119,6 @@ private:
 };
 
 } // namespace
-
-std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {
-    auto crc = ~before;
-    const auto* at = bytes.data();
-    auto left = bytes.size();
-    for (; left >= 8; left -= 8, at += 8) {
-        const auto low = crc ^ little_32(at);
-        const auto high = little_32(at + 4);
-        crc = tables[7][low & 0xFF] ^ tables[6][low >> 8 & 0xFF] ^ tables[5][low >> 16 & 0xFF] ^ tables[4][low >> 24] ^
-              tables[3][high & 0xFF] ^ tables[2][high >> 8 & 0xFF] ^ tables[1][high >> 16 & 0xFF] ^ tables[0][high >> 24];
-    }
-    for (; left != 0; --left, ++at) crc = crc >> 8 ^ tables[0][(crc ^ static_cast<std::uint8_t>(*at)) & 0xFF];
-    return ~crc;
-}
 
 log_finding check_log(std::string_view bytes, const log_facts& known) {
     using verdict = log_finding::verdict;

@@ -46,6 +46,4 @@ struct log_gap {
 };
 [[nodiscard]] std::vector<log_gap> for_each_record(std::string_view bytes, const std::function<void(std::string_view)>& visit);
 
-[[nodiscard]] std::uint32_t crc32c(std::string_view bytes, std::uint32_t before = 0);
-
 } // namespace broker::storage

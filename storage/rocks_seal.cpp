@@ -1,6 +1,6 @@
 #include "storage/rocks_seal.hpp"
 
-#include "storage/rocks_log.hpp"
+#include "storage/crc32c.hpp"
 
 #include <fmt/format.h>
 

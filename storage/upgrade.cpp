@@ -41,8 +41,8 @@ result<void, storage_error> upgrade(backend& rows) {
     const auto format = rows.get(column::meta, format_key());
     if (!format) return fail(format.error());
     if (!*format || **format == format_version) return {};
-    std::vector<session_id> queues;
-    auto done = rows.scan(column::queues, "", "", [&](std::string_view key, std::string_view) {
+    std::vector<session_id> queues; // of format 1
+    auto done = **format != "1" ? result<void, storage_error>{} : rows.scan(column::queues, "", "", [&](std::string_view key, std::string_view) {
         if (const auto id = decode_session_key(key)) queues.push_back(*id);
         return true;
     });

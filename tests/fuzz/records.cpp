@@ -3,6 +3,7 @@
 // same.
 #include "core/assert.hpp"
 #include "core/byte_writer.hpp"
+#include "storage/crc32c.hpp"
 #include "storage/keys.hpp"
 #include "storage/records.hpp"
 
@@ -55,7 +56,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size < 2) return 0;
     std::string value{as_text(byte_view{data + 2, size - 2})};
     if (data[1] % 2 == 1) {
-        const auto crc = crc32_z(0, reinterpret_cast<const unsigned char*>(value.data()), value.size());
+        const bool is_new = !value.empty() && (value.front() & 0x80) != 0;
+        const auto crc = is_new ? crc32c(value) : crc32_z(0, reinterpret_cast<const unsigned char*>(value.data()), value.size());
         byte_writer{value}.u32(static_cast<std::uint32_t>(crc));
     }
     switch (data[0] % 12) {

@@ -49,6 +49,13 @@ TEST_CASE("records come back as they were; a flipped byte or a cut is noticed") 
     CHECK(back->sent_below == message_id{8});
 }
 
+TEST_CASE("records that end with a CRC-32 are read: formats 1 and 2") {
+    const auto old = decode_redelivery_count(test::hex("01 00000003 624b8f17"));
+    REQUIRE_MESSAGE(old, old.error().what);
+    CHECK(*old == 3);
+    CHECK_FALSE(decode_redelivery_count(test::hex("81 00000003 624b8f17")));
+}
+
 TEST_CASE("a session record of version 1 is read: nobody knows what was sent") {
     const auto old = decode_session(test::hex("01 0004 676f6f64 0000000000000064 01 0000000000000005 5c7d0528"));
     REQUIRE(old);

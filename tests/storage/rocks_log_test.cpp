@@ -1,3 +1,4 @@
+#include "storage/crc32c.hpp"
 #include "storage/rocks_log.hpp"
 
 #include <doctest/doctest.h>
@@ -58,6 +59,12 @@ TEST_CASE("CRC-32C of RFC 3720 B.4") {
     CHECK(crc32c(std::string(32, '\0')) == 0x8A9136AA);
     CHECK(crc32c(std::string(32, '\xFF')) == 0x62A8AB43);
     CHECK(crc32c("123456789") == 0xE3069283);
+    std::string bytes;
+    for (int i = 0; i != 300; ++i) {
+        bytes.push_back(static_cast<char>(i * 7));
+        CHECK(crc32c(bytes) == crc32c_by_table(bytes));
+        CHECK(crc32c(std::string_view{bytes}.substr(i / 3), 5) == crc32c_by_table(std::string_view{bytes}.substr(i / 3), 5));
+    }
 }
 
 TEST_CASE("a whole log is intact; cut anywhere behind what was synced it is torn, before that damaged") {

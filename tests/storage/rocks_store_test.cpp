@@ -149,6 +149,17 @@ TEST_CASE("what is left of sessions that are gone is swept; of those that are th
     CHECK(disk.rows(column::wills) == 1); // which the start publishes
 }
 
+TEST_CASE("format 2: nothing but the number changes") {
+    memory_backend disk;
+    batch b;
+    b.put(column::meta, format_key(), "2");
+    b.put(column::entries, "row", "1");
+    REQUIRE(test::write(disk, b));
+    REQUIRE(upgrade(disk));
+    CHECK(disk.get(column::meta, format_key())->value() == "3");
+    CHECK(disk.get(column::entries, "row")->value() == "1");
+}
+
 TEST_CASE("format 1: entries of queues move to their own column at the next start, in order, also when it was interrupted") {
     memory_backend disk;
     batch b;

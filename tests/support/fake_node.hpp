@@ -65,7 +65,7 @@ public:
         return true;
     }
     result<admin::store_status, admin::admin_error> show_store() override {
-        return admin::store_status{.data_dir = "/d", .durability = "sync", .format = "2", .columns = {{.column = "sessions", .rows = 7, .bytes = 70}}};
+        return admin::store_status{.data_dir = "/d", .durability = "sync", .format = "3", .columns = {{.column = "sessions", .rows = 7, .bytes = 70}}};
     }
     std::vector<std::string> damage;
     result<admin::store_check, admin::admin_error> verify_store() override {
