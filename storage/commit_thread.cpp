@@ -13,7 +13,7 @@ commit_thread::commit_thread(committer& work, std::function<void(const store_tro
     work_.on_work([this] {
         const std::lock_guard lock{mutex_};
         has_work_ = true;
-        changed_.notify_one();
+        if (!waits_for_answers_) changed_.notify_one();
     });
     thread_ = std::thread{[this] { run(); }};
 }
@@ -32,14 +32,23 @@ void commit_thread::stop() {
 void commit_thread::run() {
     store_trouble said;
     for (;;) {
-        while (work_.run_once()) {}
+        auto next = work_.next(std::chrono::steady_clock::now());
+        while (next.take != 0 && work_.run_once(next.take)) next = work_.next(std::chrono::steady_clock::now());
         const auto now = work_.trouble();
         if (now.failed != said.failed || now.full != said.full) {
             said = now;
             on_trouble_(said);
         }
         std::unique_lock lock{mutex_};
+        if (next.wait.count() != 0 && !stopping_) {
+            waits_for_answers_ = true;
+            changed_.wait_for(lock, next.wait, [this] { return stopping_; });
+            waits_for_answers_ = false;
+            continue;
+        }
         if (stopping_) {
+            lock.unlock();
+            while (work_.run_once()) {}
             if (work_.failed() || work_.idle()) return;
             continue;
         }

@@ -27,6 +27,7 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     bool has_work_ = false;
+    bool waits_for_answers_ = false; // not for work
     bool stopping_ = false;
     std::thread thread_;
 };

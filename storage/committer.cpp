@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace broker::storage {
 
@@ -16,11 +17,20 @@ namespace {
 constexpr std::size_t group_bytes_max = 4 * 1024 * 1024;
 constexpr std::size_t group_batches_max = 4096;
 
+// What has just come is left to its receivers' answers when so many rows may gain by it, and of late so many did.
+constexpr std::size_t worthwhile_rows = 32;
+constexpr double worthwhile_share = 0.25;
+constexpr double answers_patience = 3; // times what an answer takes on average
+constexpr std::chrono::microseconds patience_min{200};
+constexpr std::chrono::microseconds patience_max{1000};
+
 histogram make_histogram(std::vector<double> bounds) {
     histogram h{.bounds = std::move(bounds)};
     h.counts.resize(h.bounds.size() + 1);
     return h;
 }
+
+void follow(double& average, double value) { average += (value - average) / 8; }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -45,6 +55,7 @@ committer::committer(backend& rows, durability level, std::vector<callback> told
 }
 
 ticket committer::submit(shard_index from, batch&& operations, std::vector<load_request>&& loads) {
+    const auto now = std::chrono::steady_clock::now();
     bool first = false;
     ticket number;
     {
@@ -55,7 +66,8 @@ ticket committer::submit(shard_index from, batch&& operations, std::vector<load_
         pending_.push_back({.from = from,
                             .number = number,
                             .operations = std::move(operations),
-                            .loads = std::move(loads)});
+                            .loads = std::move(loads),
+                            .at = now});
     }
     if (first && wake_) wake_();
     return number;
@@ -63,37 +75,75 @@ ticket committer::submit(shard_index from, batch&& operations, std::vector<load_
 
 bool committer::idle() const {
     const std::lock_guard lock{mutex_};
-    return pending_.empty() && group_.empty();
+    return pending_.empty() && waiting_.empty();
 }
 
-bool committer::run_once() {
-    if (room_wanted_ != 0 && !failed()) look_at_room();
-    if (group_.empty()) {
+void committer::take_in() {
+    auto known = waiting_.size();
+    {
         const std::lock_guard lock{mutex_};
-        std::size_t bytes = 0;
-        while (!pending_.empty() && group_.size() < group_batches_max && bytes < group_bytes_max) {
-            bytes += pending_.front().operations.bytes();
-            group_.push_back(std::move(pending_.front()));
+        while (!pending_.empty()) {
+            waiting_.push_back(std::move(pending_.front()));
             pending_.pop_front();
         }
     }
-    if (group_.empty()) return false;
+    for (; known != waiting_.size(); ++known) {
+        auto& s = waiting_[known];
+        const auto found = transients_.add(s.operations, s.at);
+        if (found.count == 0) continue;
+        answered_ += found.count;
+        follow(answered_after_s_, std::chrono::duration<double>(found.after).count() / static_cast<double>(found.count));
+    }
+}
+
+committer::plan committer::next(std::chrono::steady_clock::time_point now) {
+    take_in();
+    if (waiting_.empty()) {
+        if (low_ && !failed()) look_at_room();
+        return {};
+    }
+    const plan everything{.take = waiting_.size()};
+    const bool worth_it = answered_share_ >= worthwhile_share && transients_.unanswered() >= worthwhile_rows;
+    if (!worth_it || failed() || pending_bytes() >= group_bytes_max) return everything;
+    const auto usual = std::chrono::microseconds{static_cast<std::int64_t>(answered_after_s_ * answers_patience * 1e6)};
+    const auto patience = std::clamp(usual, patience_min, patience_max);
+    plan p;
+    while (p.take != waiting_.size() && waiting_[p.take].at + patience <= now) ++p.take;
+    if (p.take == 0) p.wait = std::chrono::ceil<std::chrono::microseconds>(waiting_.front().at + patience - now);
+    return p;
+}
+
+// Fixed from here on: it is written again as it is when writing fails.
+void committer::close_group(std::size_t most) {
+    std::size_t bytes = 0;
+    std::vector<batch*> batches;
+    while (group_ < std::min(waiting_.size(), most) && group_ < group_batches_max && bytes < group_bytes_max) {
+        auto& s = waiting_[group_++];
+        bytes += s.operations.bytes();
+        batches.push_back(&s.operations);
+    }
+    const auto left = transients_.close(batches);
+    const auto answered = std::exchange(answered_, 0);
+    if (answered + left != 0) follow(answered_share_, static_cast<double>(answered) / static_cast<double>(answered + left));
+}
+
+bool committer::run_once(std::size_t most) {
+    if (room_wanted_ != 0 && !failed()) look_at_room();
+    take_in();
+    if (group_ == 0) close_group(most);
+    if (group_ == 0) return false;
 
     const auto start = std::chrono::steady_clock::now();
     std::vector<const batch*> batches;
     std::size_t operations = 0;
     std::size_t bytes = 0;
     auto asked = durability::none;
-    for (const auto& s : group_) {
+    for (std::size_t n = 0; n != group_; ++n) {
+        const auto& s = waiting_[n];
         bytes += s.operations.bytes();
         operations += s.operations.operations();
         asked = std::max(asked, s.operations.required());
-        if (!s.operations.empty()) batches.push_back(&s.operations);
-    }
-    batch lasting;
-    if (without_transients(batches, lasting)) {
-        batches.clear();
-        if (!lasting.empty()) batches.push_back(&lasting);
+        if (!s.operations.nothing_left()) batches.push_back(&s.operations);
     }
     const bool sync = std::min(asked, level_) == durability::sync;
     if (!batches.empty() || failed()) { // what only reads waits for the store as well
@@ -118,14 +168,15 @@ bool committer::run_once() {
 
     std::vector<completion> news(told_.size());
     std::vector<bool> touched(told_.size());
-    for (auto& s : group_) {
+    for (std::size_t n = 0; n != group_; ++n) {
+        const auto& s = waiting_[n];
         const auto i = s.from.value();
         durable_[i] = s.number;
         touched[i] = true;
         for (const auto& request : s.loads) news[i].loaded.push_back(load(request));
     }
     pending_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
-    group_.clear();
+    waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(std::exchange(group_, 0)));
     {
         const std::lock_guard lock{metrics_mutex_};
         metrics_.commit_seconds.observe(seconds_since(start));

@@ -8,10 +8,13 @@
 #pragma once
 
 #include "storage/store.hpp"
+#include "storage/transients.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <vector>
 
@@ -49,8 +52,15 @@ public:
     [[nodiscard]] std::size_t pending_bytes() const override { return pending_bytes_.load(std::memory_order_relaxed); }
     [[nodiscard]] const backend& rows() const override { return rows_; }
 
-    // Writes one group. False: there was nothing to do, or it failed (failed() tells).
-    bool run_once();
+    // Writes one group of at most so many submissions. False: there was nothing to do, or it failed (failed() tells).
+    bool run_once(std::size_t most = std::numeric_limits<std::size_t>::max());
+    // When to call it again: receivers that are there answer within moments, and what they have answered need not be written. So
+    // under load what has just come is left to them for as long as they take as a rule, 1 ms at most. The thread of run_once().
+    struct plan {
+        std::size_t take = 0;
+        std::chrono::microseconds wait{0}; // when there is nothing to take; zero: until there is work
+    };
+    [[nodiscard]] plan next(std::chrono::steady_clock::time_point now);
     [[nodiscard]] bool failed() const { return failed_.load(std::memory_order_relaxed); }
     [[nodiscard]] store_trouble trouble() const;
     [[nodiscard]] bool idle() const;
@@ -67,8 +77,11 @@ private:
         ticket number{};
         batch operations{};
         std::vector<load_request> loads{};
+        std::chrono::steady_clock::time_point at{};
     };
 
+    void take_in();
+    void close_group(std::size_t most);
     [[nodiscard]] loaded_rows load(const load_request& request) const;
     void load_queue(loaded_rows& found, const backend::row_visitor& take) const;
     void look_at_room();
@@ -81,7 +94,12 @@ private:
     mutable std::mutex mutex_; // pending_, submitted_
     std::deque<submission> pending_;
     std::vector<std::uint64_t> submitted_;
-    std::deque<submission> group_; // taken; stays until it is written
+    std::deque<submission> waiting_; // taken in, in order; the first group_ of them are being written until they are
+    std::size_t group_ = 0;
+    transients transients_; // of what waits
+    std::size_t answered_ = 0;      // new rows, since the last group
+    double answered_share_ = 0;     // of new rows, before they were written; lately
+    double answered_after_s_ = 0;   // lately
     std::vector<ticket> durable_;
     std::atomic<std::size_t> pending_bytes_{0};
     std::uint64_t room_wanted_;

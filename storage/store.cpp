@@ -25,10 +25,14 @@ std::string_view name(column c) {
 
 namespace {
 
-constexpr std::uint8_t is_new_bit = 0x80; // beside the kind
+// Beside the kind.
+constexpr std::uint8_t is_new_bit = 0x80;
+constexpr std::uint8_t is_answer_bit = 0x40;
+constexpr std::uint8_t dropped_bit = 0x20;
+constexpr std::uint8_t kind_bits = 0x1F;
 
-std::uint8_t code(batch::operation::kind what, bool is_new = false) {
-    return static_cast<std::uint8_t>(static_cast<unsigned>(what) | (is_new ? is_new_bit : 0U));
+std::uint8_t code(batch::operation::kind what, unsigned bits = 0) {
+    return static_cast<std::uint8_t>(static_cast<unsigned>(what) | bits);
 }
 
 } // namespace
@@ -50,21 +54,27 @@ void batch::put(column c, std::string_view key, std::string_view value) {
     record(code(operation::kind::put), c, key, value);
 }
 void batch::put_new(column c, std::string_view key, std::string_view value) {
-    record(code(operation::kind::put, true), c, key, value);
+    record(code(operation::kind::put, is_new_bit), c, key, value);
 }
 void batch::erase(column c, std::string_view key) { record(code(operation::kind::erase), c, key, {}); }
+void batch::erase_answered(column c, std::string_view key) { record(code(operation::kind::erase, is_answer_bit), c, key, {}); }
 void batch::erase_prefix(column c, std::string_view prefix) { record(code(operation::kind::erase_prefix), c, prefix, {}); }
-void batch::add(const operation& o) { record(code(o.what, o.is_new), o.in, o.key, o.value); }
+
+void batch::drop(std::size_t at) {
+    data_[at] = static_cast<char>(static_cast<std::uint8_t>(data_[at]) | dropped_bit);
+    ++dropped_;
+}
 
 void batch::append(const batch& other) {
     data_ += other.data_;
     operations_ += other.operations_;
+    dropped_ += other.dropped_;
     require(other.required_);
 }
 
 void batch::clear() {
     data_.clear();
-    operations_ = 0;
+    operations_ = dropped_ = 0;
     required_ = durability::none;
 }
 
@@ -78,12 +88,16 @@ void batch::for_each(const visitor& visit) const {
         std::uint32_t value_size = 0;
         std::memcpy(&key_size, at + 2, 4);
         std::memcpy(&value_size, at + 6, 4);
-        const auto kind = static_cast<std::uint8_t>(at[0]);
-        visit({.what = static_cast<operation::kind>(kind & ~is_new_bit),
-               .in = static_cast<column>(at[1]),
-               .key = {at + 10, key_size},
-               .value = {at + 10 + key_size, value_size},
-               .is_new = (kind & is_new_bit) != 0});
+        const auto bits = static_cast<std::uint8_t>(at[0]);
+        if ((bits & dropped_bit) == 0) {
+            visit({.what = static_cast<operation::kind>(bits & kind_bits),
+                   .in = static_cast<column>(at[1]),
+                   .key = {at + 10, key_size},
+                   .value = {at + 10 + key_size, value_size},
+                   .is_new = (bits & is_new_bit) != 0,
+                   .is_answer = (bits & is_answer_bit) != 0,
+                   .at = static_cast<std::size_t>(at - data_.data())});
+        }
         at += 10 + key_size + value_size;
     }
 }

@@ -53,6 +53,8 @@ public:
     // Of a key that was never there before: erased before it is written, neither is written (storage/transients.hpp).
     void put_new(column c, std::string_view key, std::string_view value);
     void erase(column c, std::string_view key);
+    // Its receiver has answered: nothing else in this batch depends on it (storage/transients.hpp).
+    void erase_answered(column c, std::string_view key);
     void erase_prefix(column c, std::string_view prefix); // every key that begins with it
     [[nodiscard]] bool empty() const { return operations_ == 0; }
     [[nodiscard]] std::size_t operations() const { return operations_; }
@@ -66,8 +68,11 @@ public:
         std::string_view key{};
         std::string_view value{}; // put only
         bool is_new = false;      // put_new
+        bool is_answer = false;   // erase_answered
+        std::size_t at = 0;       // for drop()
     };
-    void add(const operation& o);
+    void drop(std::size_t at); // as if the operation had never been recorded, for for_each()
+    [[nodiscard]] bool nothing_left() const { return dropped_ == operations_; }
     using visitor = std::function<void(const operation&)>;
     void for_each(const visitor& visit) const;
 
@@ -80,6 +85,7 @@ private:
 
     std::string data_;
     std::size_t operations_ = 0;
+    std::size_t dropped_ = 0;
     durability required_ = durability::none;
 };
 

@@ -1,61 +1,69 @@
 #include "storage/transients.hpp"
 
-#include <boost/functional/hash.hpp>
-#include <boost/unordered/unordered_flat_map.hpp>
-
-#include <vector>
+#include <algorithm>
+#include <cstring>
 
 namespace broker::storage {
 
-namespace {
+// New keys end with the id of a message.
+std::size_t transients::place_hash::operator()(const place& p) const {
+    constexpr std::uint64_t odd = 0x9E37'79B9'7F4A'7C15;
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    const auto size = std::min<std::size_t>(p.key.size(), 8);
+    std::memcpy(&first, p.key.data(), size);
+    std::memcpy(&last, p.key.data() + p.key.size() - size, size);
+    const auto mixed = (last ^ static_cast<std::uint64_t>(p.in)) * odd + first;
+    return static_cast<std::size_t>((mixed ^ mixed >> 29) * odd >> 7 ^ mixed);
+}
 
-struct place {
-    column in{};
-    std::string_view key{};
-    friend bool operator==(const place&, const place&) = default;
-};
-
-struct place_hash {
-    std::size_t operator()(const place& p) const {
-        auto h = boost::hash<std::string_view>{}(p.key);
-        boost::hash_combine(h, static_cast<std::size_t>(p.in));
-        return h;
-    }
-};
-
-} // namespace
-
-bool without_transients(std::span<const batch* const> group, batch& into) {
-    boost::unordered_flat_map<place, std::size_t, place_hash> fresh; // new keys, and which operation put them
-    std::vector<bool> dropped;
-    std::size_t count = 0;
-    bool any = false;
-    for (const auto* const b : group) dropped.resize(dropped.size() + b->operations());
-    for (const auto* const b : group) {
-        b->for_each([&](const batch::operation& o) {
-            const auto at = count++;
-            if (o.is_new) {
-                const auto [known, first] = fresh.emplace(place{o.in, o.key}, at);
-                if (!first) fresh.erase(known); // put twice: then it has to be erased
-            } else if (o.what == batch::operation::kind::put) {
-                fresh.erase(place{o.in, o.key}); // put again: then it has to be erased
-            } else if (o.what == batch::operation::kind::erase) {
-                const auto it = fresh.find(place{o.in, o.key});
-                if (it == fresh.end()) return;
-                dropped[at] = dropped[it->second] = any = true;
-                fresh.erase(it);
+transients::answers transients::add(batch& b, time at) {
+    answers found;
+    const auto number = added_++;
+    b.for_each([&](const batch::operation& o) {
+        using kind = batch::operation::kind;
+        const place where{o.in, o.key};
+        if (o.is_new) {
+            const auto [known, first] = fresh_.emplace(where, operation_at{&b, o.at, number, at});
+            if (!first) fresh_.erase(known); // put twice: then it has to be erased
+        } else if (o.what == kind::put) {
+            fresh_.erase(where); // put again: then it has to be erased
+        } else if (o.what == kind::erase) {
+            const auto it = fresh_.find(where);
+            if (it == fresh_.end()) return;
+            if (o.is_answer) {
+                it->second.of->drop(it->second.at);
+                b.drop(o.at);
+                ++found.count;
+                found.after += at - it->second.since;
+            } else {
+                pairs_.push_back({.put = it->second, .erasure = {&b, o.at, number, at}});
             }
-        });
-    }
-    if (!any) return false;
-    count = 0;
-    for (const auto* const b : group) {
+            fresh_.erase(it);
+        }
+    });
+    return found;
+}
+
+std::size_t transients::close(std::span<batch* const> group) {
+    closed_ += group.size();
+    std::erase_if(pairs_, [&](const pair& p) {
+        if (p.put.number >= closed_) return false;
+        if (p.erasure.number < closed_) {
+            p.put.of->drop(p.put.at);
+            p.erasure.of->drop(p.erasure.at);
+        }
+        return true;
+    });
+    std::size_t left = 0;
+    for (auto* const b : group) {
         b->for_each([&](const batch::operation& o) {
-            if (!dropped[count++]) into.add(o);
+            if (!o.is_new) return;
+            ++left;
+            fresh_.erase(place{o.in, o.key});
         });
-        into.require(b->required());
     }
-    return true;
+    return left;
 }
 
 } // namespace broker::storage

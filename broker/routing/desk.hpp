@@ -60,6 +60,12 @@ public:
 
     // --- the store ---
     [[nodiscard]] storage::batch& open() { return open_; } // this turn's operations
+    // Its receiver has answered. What is half of a unit (a move, a transaction) is erased by open().erase().
+    void erase_answered(storage::column c, std::string_view key) {
+        if (in_unit_) open_.erase(c, key);
+        else open_.erase_answered(c, key);
+    }
+    void in_unit(bool now) { in_unit_ = now; } // until then what is done is done as a whole or not at all
     void require(bool persistent) {                         // this turn's operations must be as durable as configured
         open_.require(persistent ? level_ : std::min(level_, storage::durability::async));
     }
@@ -113,6 +119,7 @@ private:
     ticket durable_;
     bool failed_ = false;
     bool full_ = false;
+    bool in_unit_ = false;
     counters counters_;
     std::vector<waiter> waiters_;
     std::vector<slot*> walkers_;

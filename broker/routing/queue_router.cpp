@@ -132,9 +132,11 @@ message_ptr queue_router::readdress(const message& m, std::string_view to, std::
 
 // --- messages out ---
 
-void queue_router::erase(queue_slot& from, const entry& e) {
+void queue_router::erase(queue_slot& from, const entry& e, bool answered) {
     from.count(-1, -bytes_of(*e.message));
-    desk_.open().erase(column::queue_entries, storage::queue_entry_key(from.id, e.priority, e.message->id()));
+    const auto key = storage::queue_entry_key(from.id, e.priority, e.message->id());
+    if (answered) desk_.erase_answered(column::queue_entries, key);
+    else desk_.open().erase(column::queue_entries, key);
     if (e.count_stored) {
         desk_.open().erase(column::queue_entries, storage::redelivery_key(from.id, e.priority, e.message->id()));
     }

@@ -45,7 +45,7 @@ public:
     [[nodiscard]] routed put(const message_ptr& m, const place& taken, time_point now);
 
     // --- for the shard that has the message: its consumer's or the queue's own ---
-    void erase(queue_slot& from, const entry& e);
+    void erase(queue_slot& from, const entry& e, bool answered = false);
     // Erased; in the same batch put into the dead-letter queue, if there is one and it has room, else counted as dropped.
     void give_up(queue_slot& from, const entry& e, dead_letter_reason why, time_point now);
     void record_count(queue_slot& of, entry& e); // its redelivery count survives a restart

@@ -306,6 +306,7 @@ unit_outcome shard_router::publish_all(std::span<const unit_step> steps, time_po
         return {.refused = refused, .at = i};
     }
     unit_outcome done;
+    desk_.in_unit(true);
     for (std::size_t i = 0; i != steps.size(); ++i) {
         const auto& s = steps[i];
         if (!s.message) {
@@ -317,6 +318,7 @@ unit_outcome shard_router::publish_all(std::span<const unit_step> steps, time_po
                                                  : publish_to_topic(s.message, {.room_is_sure = true}, now);
         done.durable_at = std::max(done.durable_at, one.durable_at);
     }
+    desk_.in_unit(false);
     return done;
 }
 

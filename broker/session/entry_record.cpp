@@ -26,13 +26,17 @@ void put_entry(shard_desk& desk, const entry& e, session_id holder) {
     desk.require(e.message->persistent());
 }
 
-void erase_entry(shard_desk& desk, const entry& e, session_id holder) {
+void erase_entry(shard_desk& desk, const entry& e, session_id holder, bool answered) {
+    const auto erase = [&](column in, std::string_view key) {
+        if (answered) desk.erase_answered(in, key);
+        else desk.open().erase(in, key);
+    };
     if (e.stored) {
-        desk.open().erase(column::entries, storage::entry_key(holder, e.message->id()));
+        erase(column::entries, storage::entry_key(holder, e.message->id()));
         desk.require(true);
     }
     if (e.shared_record && e.message->drop_stored_entry()) {
-        desk.open().erase(column::messages, storage::message_key(e.message->id()));
+        erase(column::messages, storage::message_key(e.message->id()));
     }
 }
 

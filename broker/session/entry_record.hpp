@@ -12,6 +12,7 @@ namespace broker {
 void put_entry(shard_desk& desk, const entry& e, session_id holder);
 
 // Erases it, and the shared message with its last entry.
-void erase_entry(shard_desk& desk, const entry& e, session_id holder);
+// `answered`: its receiver has it.
+void erase_entry(shard_desk& desk, const entry& e, session_id holder, bool answered = false);
 
 } // namespace broker

@@ -99,7 +99,7 @@ std::optional<ticket> session::settle(std::uint16_t handle, settlement how, time
             at = desk_->open_ticket();
         }
     } else if (how != settlement::accepted || e.stored) { // gone for all [MQTT-4.4.0-2, MQTT-4.8.2-6]
-        erase_stored(e);
+        erase_stored(e, how == settlement::accepted);
         at = desk_->open_ticket();
     }
     pump(now);
@@ -115,7 +115,7 @@ ticket session::settle_with_queue(const entry& e, settlement how, time_point now
         return {};
     }
     if (how == settlement::accepted) {
-        erase_stored(e);
+        erase_stored(e, true);
     } else {
         auto failed = e;
         if (how == settlement::requeue) ++failed.redelivery_count;

@@ -192,9 +192,9 @@ void session::drop(const entry& e, drop_reason why) {
     forget_handle(e.message->id());
 }
 
-void session::erase_stored(const entry& e) {
-    if (e.from == nullptr) return erase_entry(*desk_, e, id());
-    desk_->queues().erase(*e.from, e);
+void session::erase_stored(const entry& e, bool answered) {
+    if (e.from == nullptr) return erase_entry(*desk_, e, id(), answered);
+    desk_->queues().erase(*e.from, e, answered);
 }
 
 void session::return_to_queue(const entry& e, queue_outcome how) {

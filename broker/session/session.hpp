@@ -203,7 +203,7 @@ private:
     void hand_over(entry e, time_point now);
     void send(const outstanding_entry& o, bool again, time_point now);
     void drop(const entry& e, drop_reason why);
-    void erase_stored(const entry& e);
+    void erase_stored(const entry& e, bool answered = false);
     [[nodiscard]] ticket settle_with_queue(const entry& e, settlement how, time_point now);
     void release_from(const queue_slot& q); // this session is no consumer of it any more
     void return_to_queue(const entry& e, queue_outcome how);

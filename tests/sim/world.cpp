@@ -130,7 +130,7 @@ void world::step() {
     } else if (what < 82) {
         end_turn(roll_.below(node_->shards()));
     } else if (what < 90) {
-        (void)node_->write(roll_.between(1, 8));
+        write_some();
     } else if (what < 93) {
         pass_time();
     } else if (what < 96) {
@@ -176,7 +176,7 @@ void world::fail_disk() {
 
 void world::crash() {
     // A group was being written: it is there, or not, and nobody heard of it.
-    if (roll_.chance(50)) (void)node_->write(roll_.between(1, 8));
+    if (roll_.chance(50)) write_some();
     const bool power = level_ == durability::sync && roll_.chance(50);
     if (node_->submitted() != 0) count(event::died_between_batches);
     count(power ? event::lost_power : event::killed);
@@ -193,6 +193,12 @@ void world::crash() {
     const auto found = storage::recover(node_->rows());
     sweep_before_ = found ? found->next_id : 0;
     node_->crash_and_recover();
+}
+
+// Some of what the store has taken may wait for the group after.
+void world::write_some() {
+    const auto batches = roll_.between(1, 8);
+    (void)node_->write(batches, roll_.between(1, 8));
 }
 
 // What the process that goes now has counted itself.

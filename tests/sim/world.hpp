@@ -83,6 +83,7 @@ private:
     void pass_time();
     void fail_disk();
     void crash();
+    void write_some();
     void tell_counters();
     bool move_everything(); // once around: mail, turns, the store, the clients; true if anything moved
     void probe_retained();

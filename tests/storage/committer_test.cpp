@@ -142,3 +142,93 @@ TEST_CASE("a write that fails for want of room says so; what only reads waits fo
     REQUIRE(b.told[1].back().loaded.size() == 1);
     CHECK(b.told[1].back().loaded[0].entries.size() == 1);
 }
+
+namespace {
+
+using std::chrono::microseconds;
+
+// Submissions of sessions whose receivers answer.
+struct answering : bench {
+    std::uint64_t last = 0;
+
+    void put_new(std::uint64_t messages) {
+        for (std::uint64_t i = 0; i != messages; ++i) {
+            batch b;
+            b.put_new(column::entries, entry_key(session_id{1}, message_id{++last}), "x");
+            b.require(durability::sync);
+            (void)work.submit(shard_index{0}, std::move(b), {});
+        }
+    }
+    void answer(std::uint64_t message) {
+        batch b;
+        b.erase_answered(column::entries, entry_key(session_id{1}, message_id{message}));
+        (void)work.submit(shard_index{1}, std::move(b), {});
+    }
+    // What was put, and 100 messages a round.
+    void answer_all(int rounds) {
+        for (std::uint64_t m = 1; rounds != 0; --rounds) {
+            for (; m <= last; ++m) answer(m);
+            CHECK(work.run_once());
+            if (rounds != 1) put_new(100);
+        }
+    }
+    [[nodiscard]] committer::plan next(microseconds after = microseconds{0}) { return work.next(std::chrono::steady_clock::now() + after); }
+};
+
+} // namespace
+
+TEST_CASE("what has just come is left to receivers that have answered quickly of late, for a moment") {
+    answering b;
+    CHECK(b.next().take == 0);
+    CHECK(b.next().wait == microseconds{0}); // until there is work
+    b.put_new(100);
+    CHECK(b.next().take == 100); // nobody has answered so far
+    b.answer_all(5);
+    CHECK(b.disk.rows(column::entries) == 0);
+    const auto before = b.last;
+    const auto answered_before = b.told[1].back().upto.value();
+
+    b.put_new(10);
+    CHECK(b.next().take == 10); // few: nothing to gain
+    b.put_new(90);
+    const auto plan = b.next(microseconds{-1}); // this very moment
+    CHECK(plan.take == 0);
+    CHECK(plan.wait > microseconds{0});
+    CHECK(plan.wait <= microseconds{1'010});
+    CHECK(b.next(microseconds{1'000}).take == 100); // nobody waits longer
+
+    // The answers are not in the group, and still none of it is written.
+    for (std::uint64_t m = before + 1; m <= b.last; ++m) b.answer(m);
+    CHECK(b.work.run_once(100));
+    CHECK(b.told[0].back().upto == ticket{b.last});
+    CHECK(b.told[1].back().upto == ticket{answered_before});
+    CHECK(b.disk.rows(column::entries) == 0);
+    CHECK(b.work.run_once());
+    CHECK(b.told[1].back().upto == ticket{answered_before + 100});
+}
+
+TEST_CASE("when receivers stop answering nothing waits for them any more") {
+    answering b;
+    b.put_new(100);
+    b.answer_all(5);
+    for (int round = 0; round != 12; ++round) {
+        b.put_new(100);
+        CHECK(b.work.run_once());
+    }
+    b.put_new(100);
+    CHECK(b.next(microseconds{-1}).take == 100);
+}
+
+TEST_CASE("a group that could not be written is written again as it is: its rows may be on disk") {
+    answering b;
+    b.put_new(3);
+    b.disk.fail_next_writes(1);
+    CHECK_FALSE(b.work.run_once());
+    b.answer(2);
+    CHECK(b.next().take == 4);
+    CHECK(b.work.run_once());
+    CHECK(b.disk.rows(column::entries) == 3);
+    CHECK(b.work.run_once());
+    CHECK(b.disk.rows(column::entries) == 2);
+    CHECK(b.told[0].back().upto == ticket{3});
+}

@@ -154,7 +154,7 @@ TEST_CASE("format 2: nothing but the number changes") {
     batch b;
     b.put(column::meta, format_key(), "2");
     b.put(column::entries, "row", "1");
-    REQUIRE(test::write(disk, b));
+    write(disk, b);
     REQUIRE(upgrade(disk));
     CHECK(disk.get(column::meta, format_key())->value() == "3");
     CHECK(disk.get(column::entries, "row")->value() == "1");

@@ -106,9 +106,9 @@ void test_node::gate::pass(std::size_t count) {
     }
 }
 
-bool test_node::write(std::size_t batches) {
+bool test_node::write(std::size_t batches, std::size_t in_group) {
     gate_->pass(batches);
-    return store_->run_once();
+    return store_->run_once(in_group);
 }
 
 void test_node::commit() {

@@ -16,6 +16,7 @@
 #include <array>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -90,7 +91,7 @@ public:
     void commit_automatically(bool on) { automatic_ = on; }
     void commit();
     // Writes the first `batches` of what was submitted as one group. False: nothing to do, or the disk failed.
-    bool write(std::size_t batches);
+    bool write(std::size_t batches, std::size_t in_group = std::numeric_limits<std::size_t>::max());
     [[nodiscard]] std::size_t submitted() const { return gate_->size(); }
     [[nodiscard]] bool all_written() const { return gate_->size() == 0 && store_->idle(); }
     [[nodiscard]] storage::memory_backend& disk() { return dynamic_cast<storage::memory_backend&>(*disk_); }
