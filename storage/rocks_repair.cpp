@@ -306,7 +306,8 @@ private:
                 return true;
             });
         }
-        if (without_message != 0) lost(fmt::format("{} entries of sessions: the messages they refer to are lost", without_message));
+        // On their own they are what a crash leaves of entries whose receivers have all answered.
+        if (without_message != 0 && !report_.lost.empty()) lost(fmt::format("{} entries of sessions: the messages they refer to may be lost", without_message));
         for (const auto in : {column::entries, column::queue_entries}) report_ownerless(in);
         if (const auto lease = into_->get(column::meta, id_lease_key()); !lease || !*lease || decode_id_lease(**lease).value_or(0) <= highest) {
             pending_.put(column::meta, id_lease_key(), encode_id_lease(highest + lease_reserve));

@@ -2,6 +2,8 @@
 // there as it was.
 #include "scratch.hpp"
 
+#include "storage/upgrade.hpp"
+
 #include <doctest/doctest.h>
 
 #include <unistd.h>
@@ -212,7 +214,7 @@ TEST_CASE("the directory: a file, read-only, somebody else's, missing parents; 0
     }
     // A newer format says so before anything else is read.
     auto sealed = slurp(s.dir / "a/b/data/SEAL");
-    REQUIRE(sealed.find("format 2\n") != std::string::npos);
+    REQUIRE(sealed.find(fmt::format("format {}\n", format_version)) != std::string::npos);
 }
 
 TEST_CASE("a brokerd that died while it created its store is no obstacle") {
