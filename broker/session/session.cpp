@@ -262,22 +262,21 @@ void session::attach(const attachment& with) {
     will_due_ = never;
     passing_on_ = false;
     backlog_.try_again();
+    walk_waits_ = false; // it may have waited on another shard
+    // What is outstanding here was handed over on an earlier connection; committing entries count from the start.
     in_flight_ = 0;
+    unsent_ = 0;
+    outstanding_.for_each([this](outstanding_entry& o) {
+        if (o.at == outstanding_entry::phase::sent) o.at = outstanding_entry::phase::resend;
+        if (o.at == outstanding_entry::phase::released) o.release_again = true;
+        if (o.at == outstanding_entry::phase::committing) ++in_flight_;
+    });
     slot_->online.store(true, std::memory_order_relaxed);
     ++desk_->count().sessions_online;
 }
 
 void session::resume(time_point now) {
     if (!online()) return;
-    // What is outstanding here was handed over on an earlier connection; committing entries count from the start.
-    in_flight_ = 0;
-    unsent_ = 0;
-    walk_waits_ = false; // it may have waited on another shard
-    outstanding_.for_each([this](outstanding_entry& o) {
-        if (o.at == outstanding_entry::phase::sent) o.at = outstanding_entry::phase::resend;
-        if (o.at == outstanding_entry::phase::released) o.release_again = true;
-        if (o.at == outstanding_entry::phase::committing) ++in_flight_;
-    });
     committed(desk_->durable_upto(), now);
     pump(now);
 }

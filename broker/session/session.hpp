@@ -86,7 +86,11 @@ public:
     };
     [[nodiscard]] facts inspect() const;
 
-    // After on_session and the protocol's answer to it: sends again what was outstanding, then what waits.
+    // With this ticket it is on disk that the session is connected now, and its will; none: it is not kept.
+    [[nodiscard]] ticket recorded_at() const { return recorded_at_; }
+
+    // After on_session and the protocol's answer to it: sends again what was outstanding, then what waits. A
+    // subscriber whose answer waits has no room until then.
     void resume(time_point now);
 
     // Hands over what fits: call when the subscriber has room again.
@@ -241,6 +245,7 @@ private:
     std::optional<will> will_;
     bool will_stored_ = false; // or its record is in the open batch
     time_point will_due_ = never; // offline: when the will is published
+    ticket recorded_at_{};        // of the shard it was attached on
     std::uint64_t claim_ = 0;     // the number of the claim that has it, or had it last
     std::size_t in_flight_ = 0;   // outstanding on this connection: counts against the window
     subscription_map subscriptions_;

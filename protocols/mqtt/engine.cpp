@@ -28,8 +28,7 @@ void engine::on_bytes(byte_view input, time_point now) {
             }
             return;
         }
-        const auto used = process(as_bytes(buffer_), now);
-        buffer_.erase(0, used);
+        process_buffered(now);
     }
     if (buffer_.empty() && buffer_.capacity() > 4096) std::string{}.swap(buffer_);
     settle_deferred(now);
@@ -149,6 +148,12 @@ wording engine::told(std::string_view why) const {
 
 void engine::on_durable(ticket upto, time_point now) {
     if (closing_) return;
+    if (phase_ == phase::recording && held_.front().at <= upto) {
+        const auto connack = std::move(held_.front().bytes);
+        held_.pop_front();
+        begin(connack, now);
+        process_buffered(now);
+    }
     while (!held_.empty() && held_.front().at <= upto) {
         send(held_.front().bytes);
         sent(held_.front().frees);
@@ -165,6 +170,7 @@ void engine::on_durable(ticket upto, time_point now) {
 void engine::deliver(const delivery& d, time_point now) {
     auto& count = with_.route.count();
     if (closing_) return;
+    if (phase_ != phase::connected) return count.drop(drop_reason::disconnected); // QoS 0 ahead of CONNACK [MQTT-3.2.0-1]
     if (d.level == qos::at_most_once && with_.out.over_limit()) return count.drop(drop_reason::queue_full);
     sent_topic_aliases::choice alias;
     if (sent_aliases_) alias = sent_aliases_->choose(d.message->topic());
@@ -208,7 +214,9 @@ void engine::on_writable(time_point now) {
 // --- time ---
 
 time_point engine::next_deadline() const {
-    if (closing_ || unread_) return never;
+    if (closing_) return never;
+    if (phase_ == phase::recording) return opened_at_ + with_.bounds.connect_timeout; // a store that fails is no reason to wait for ever
+    if (unread_) return never;
     if (phase_ == phase::waiting || phase_ == phase::authenticating) return opened_at_ + with_.bounds.connect_timeout;
     if (keep_alive_s_ == 0) return never;
     return last_packet_ + milliseconds{keep_alive_s_ * 1500}; // [MQTT-3.1.2-22]
@@ -216,6 +224,9 @@ time_point engine::next_deadline() const {
 
 void engine::on_deadline(time_point now) {
     if (closing_ || next_deadline() > now) return;
+    if (phase_ == phase::recording) {
+        return close({.cause = close_cause::overload, .detail = "the session could not be stored in time"}, now);
+    }
     close({.cause = close_cause::keepalive,
            .detail = phase_ == phase::waiting          ? "no CONNECT in time"
                      : phase_ == phase::authenticating ? "not authenticated in time"

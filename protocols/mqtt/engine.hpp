@@ -27,23 +27,24 @@ public:
     void on_disconnected(time_point now) override;
     void close(const close_reason& why, time_point now) override;
     [[nodiscard]] const std::optional<close_reason>& closing() const override { return closing_; }
-    [[nodiscard]] bool paused() const override { return phase_ == phase::claiming; }
+    [[nodiscard]] bool paused() const override { return phase_ == phase::claiming || phase_ == phase::recording; }
     void on_reading(bool reads, time_point now) override;
     [[nodiscard]] bool accepts_text() const override { return false; } // [MQTT-6.0.0-1]
     [[nodiscard]] client_info info() const override;
     [[nodiscard]] protocol_kind kind() const override { return protocol_kind::mqtt; }
 
     // --- subscriber ---
-    [[nodiscard]] bool has_room() const override { return !with_.out.over_limit(); }
-    [[nodiscard]] bool has_room_to_spare() const override { return !with_.out.half_full(); }
+    [[nodiscard]] bool has_room() const override { return phase_ == phase::connected && !with_.out.over_limit(); }
+    [[nodiscard]] bool has_room_to_spare() const override { return phase_ == phase::connected && !with_.out.half_full(); }
     void deliver(const delivery& d, time_point now) override;
     void release(std::uint16_t handle, time_point now) override;
     void on_session(session& claimed, bool present, time_point now) override;
     void evict(const close_reason& why, time_point now) override;
 
 private:
-    // waiting for CONNECT → [authenticating, §4.12] → [claiming: the session is on its way] → connected (CONNACK sent)
-    enum class phase : std::uint8_t { waiting, authenticating, claiming, connected };
+    // waiting for CONNECT → [authenticating, §4.12] → [claiming: the session is on its way] → [recording: CONNACK waits until
+    // the session's record is on disk] → connected (CONNACK sent)
+    enum class phase : std::uint8_t { waiting, authenticating, claiming, recording, connected };
     // A granted subscription that asks for what is retained: it follows the SUBACK, which waits for the ticket.
     struct retained_wish {
         ticket at{};
@@ -93,6 +94,8 @@ private:
     void authenticated(time_point now);
     void claim_session(const connect& c, time_point now);
     void accept(bool present, time_point now);
+    void begin(std::string_view connack, time_point now);
+    void process_buffered(time_point now);
     void refuse_connect(std::uint8_t v3_code, reason_code v5_code, const close_reason& why);
     void refuse_connect(std::uint8_t v3_code, reason_code v5_code, std::string_view why);
     [[nodiscard]] std::optional<will> will_of(const connect& c, time_point now);
@@ -129,7 +132,7 @@ private:
     bool unread_ = false;        // by the transport
     bool problem_information_ = true;
     bool response_information_ = false;
-    std::string buffer_;     // an incomplete packet, or what came while claiming
+    std::string buffer_;     // an incomplete packet, or what came while paused
     boost::container::deque<held_packet> held_; // allocates nothing while empty
     boost::container::deque<retained_wish> wishes_;
     std::vector<std::uint16_t> too_large_; // deliveries the client cannot take, to be settled after the call

@@ -139,10 +139,14 @@ void engine::on_session(session& claimed, bool present, time_point now) {
     session_ = &claimed;
     if (closing_) return; // on_disconnected() lets go of it
     accept(present, now);
-    // What came meanwhile.
+    process_buffered(now);
+    with_.out.touch();
+}
+
+// What came while paused.
+void engine::process_buffered(time_point now) {
     const auto used = process(as_bytes(buffer_), now);
     buffer_.erase(0, used);
-    with_.out.touch();
 }
 
 void engine::accept(bool present, time_point now) {
@@ -167,13 +171,24 @@ void engine::accept(bool present, time_point now) {
             if (is_topic_name(response, bounds)) answer.response_information = response;
         }
     }
-    const auto packet = encode_connack(answer, level_, packet_size_max_);
+    auto packet = encode_connack(answer, level_, packet_size_max_);
     if (packet.size() > packet_size_max_) { // it must be told these things and cannot be
         return refuse_connect(0, reason_code::packet_too_large, "the client's maximum packet size is below that of CONNACK");
     }
+    // CONNACK says that the session is there, and from now on does not expire: not before a power cut cannot change that
+    // [MQTT-3.1.2-23], nor before its will is stored [MQTT-3.1.2-7].
+    if (!with_.route.is_durable(session_->recorded_at())) {
+        phase_ = phase::recording;
+        held_.push_back({session_->recorded_at(), std::move(packet)});
+        return;
+    }
+    begin(packet, now);
+}
+
+void engine::begin(std::string_view connack, time_point now) {
     phase_ = phase::connected;
     ++with_.route.count().clients[static_cast<std::size_t>(protocol_kind::mqtt)];
-    send(packet); // first of all [MQTT-3.2.0-1, MQTT-3.1.4-5], and only once [MQTT-3.2.0-2]
+    send(connack); // first of all [MQTT-3.2.0-1, MQTT-3.1.4-5], and only once [MQTT-3.2.0-2]
     connack_sent_ = true;
     session_->resume(now);
 }

@@ -441,7 +441,16 @@ void mqtt_model::on_connack(const packet_in& p) {
     earlier_wills_.clear();
     exists_ = certainty::yes;
     phase_ = phase::online;
+    if (durable_) confirmed();
     resend();
+}
+
+// The session is on disk as this connection has it.
+void mqtt_model::confirmed() {
+    confirmed_ = attached_ = true;
+    if (will_ != 0) in_.check().will_stored(will_);
+    unsure_wills_.clear();
+    ends_from_ = ends_upto_ = never;
 }
 
 void mqtt_model::on_publish(const publish_in& m) {
@@ -524,11 +533,6 @@ void mqtt_model::on_suback(const packet_in& p) {
             if (later.first == filter) in_.check().subscribing(party_, filter, later.second);
         }
     }
-    if (!durable_) return;
-    confirmed_ = attached_ = true;
-    if (will_ != 0) in_.check().will_stored(will_);
-    unsure_wills_.clear();
-    ends_from_ = ends_upto_ = never;
 }
 
 void mqtt_model::on_unsuback(const packet_in& p) {

@@ -75,6 +75,7 @@ private:
     // --- what it hears ---
     void on_packet(const mqtt_wire::packet_in& p);
     void on_connack(const mqtt_wire::packet_in& p);
+    void confirmed();
     void on_publish(const mqtt_wire::publish_in& m);
     void on_puback(const mqtt_wire::packet_in& p);
     void on_pubrec(const mqtt_wire::packet_in& p);

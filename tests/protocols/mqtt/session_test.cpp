@@ -224,3 +224,49 @@ TEST_CASE("server drain: CONNACK before it was sent, DISCONNECT after") {
     claiming.disconnect();
     CHECK(present(node, "c"));
 }
+
+TEST_CASE("MQTT-3.1.2-23: CONNACK of a session that is kept waits for its record, nothing is ahead of it, and what follows CONNECT waits") {
+    test_node node;
+    client pub{node, v311("p")};
+    client{node, v5("c", kept, "00")}.exchange("82: 0001 [] 't' 01");
+    pub.exchange("32: 't' 0001 61");
+    node.commit_automatically(false);
+    client c{node};
+    c.receive(wire(v5("c", kept, "00")));
+    CHECK(c.get().paused());
+    c.receive(wire("c0:"));
+    pub.receive(wire("30: 't' 62")); // QoS 0: the client is not there yet
+    CHECK(c.said().empty());
+    node.commit();
+    node.commit_automatically(true);
+    node.settle();
+    CHECK_FALSE(c.get().paused());
+    const auto said = c.said();
+    CHECK_LIKE(said, "20 .. 01 00 *");
+    CHECK(said.ends_with(bytes("32: 't' 0001 [] 61; d0:")));
+    CHECK(c.exchange("c0:") == bytes("d0:"));
+}
+
+TEST_CASE("CONNACK of a session that ends with its connection waits for nothing") {
+    test_node node;
+    node.commit_automatically(false);
+    client c{node};
+    c.receive(wire(v5("c")));
+    CHECK_LIKE(c.said(), "20 .. 00 00 *");
+}
+
+TEST_CASE("CONNECT is refused when the session cannot be stored in time; the session stays") {
+    test_node node;
+    client{node, v5("c", kept, "00")}.exchange("82: 0001 [] 't' 01");
+    node.commit_automatically(false);
+    client c{node};
+    c.receive(wire(v5("c", kept, "00")));
+    c.get().on_reading(false, node.now());
+    node.advance(node.bounds().connect_timeout + seconds{1});
+    CHECK_LIKE(c.said(), "20 .. 00 97 *");
+    CHECK(c.closed());
+    c.disconnect();
+    node.commit_automatically(true);
+    node.settle();
+    CHECK(present(node, "c"));
+}
