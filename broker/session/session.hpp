@@ -260,6 +260,7 @@ private:
     bool has_queues_ = false; // some subscription is a queue
     std::size_t groups_ = 0;  // subscriptions that are shared
     bool got_shares_ = false; // some entry came, or may have come before a restart, through a group
+    bool may_hold_shares_ = false; // restored with entries: of a group it had left, perhaps
     bool passing_on_ = false; // stored entries are being read for other members
     message_id pass_on_before_{};
     std::uint64_t pass_on_number_ = 0;

@@ -216,7 +216,7 @@ ticket shard_sessions::end(session& s, time_point now) {
         if (parsed && parsed->what() != topic_filter::kind::queue) (void)trie_.erase(*parsed, handle);
     }
     (void)s.pass_on_shares(takers::any);
-    const bool left_behind = s.durable() && s.got_shares_;
+    const bool left_behind = s.durable() && (s.got_shares_ || s.may_hold_shares_);
     if (left_behind) {
         leave_behind(s);
     } else if (s.durable()) {

@@ -153,3 +153,19 @@ TEST_CASE("MQTT-4.8.2: a member whose window is full is passed over, across shar
     const auto got = idle.said();
     CHECK(std::ranges::count(got, ' ') + 1 == 6 * 9); // six packets of nine bytes
 }
+
+TEST_CASE("what a session got through a group it has left goes to the others when the session ends after a restart") {
+    test_node node;
+    {
+        client m{node, v5("m", "11 00000064")};
+        m.exchange("82: 0001 [] '$share/g/t' 01");
+        client pub{node, v311("p")};
+        pub.exchange("32: 't' 0001 61");
+        m.exchange("a2: 0002 [] '$share/g/t'"); // and no PUBACK
+    }
+    node.crash_and_recover();
+    client n{node, v5("n")};
+    n.exchange("82: 0001 [] '$share/g/t' 01");
+    client again{node, v5("m")}; // a clean start
+    CHECK(n.said() == bytes("32: 't' 0001 [26 'x-redelivery' '1'] 61"));
+}
