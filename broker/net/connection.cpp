@@ -84,7 +84,8 @@ public:
     }
     void on_deadline(time_point now) override;
     void on_uncongested() override {
-        if (phase_ != phase::gone) wait_readable();
+        stalled_ = false;
+        if (phase_ != phase::gone && !(engine_ && engine_->paused())) wait_readable();
     }
     void shut_down(const close_reason& why, time_point now) override {
         if (phase_ == phase::gone || phase_ == phase::draining) return;
@@ -109,6 +110,7 @@ private:
     // --- reading ---
     void wait_readable();
     void stop_reading();
+    void read_on(); // unless the shard is behind: then it says when
     void on_readable();
     void feed(std::span<std::uint8_t> bytes);
     void feed_handshake(std::span<std::uint8_t> bytes);
@@ -147,6 +149,7 @@ private:
     std::unique_ptr<broker::engine> engine_;
     websocket::decoder decoder_;
     phase phase_ = phase::opening;
+    bool stalled_ = false;            // the shard knows that it waits
     bool reading_ = false;            // a readable wait is under way
     bool unread_ = false;             // we do not read: what the peer says meanwhile is not missed
     bool writing_ = false;            // a writable wait is under way: the socket is full
@@ -184,7 +187,7 @@ void connection::wait_readable() {
 }
 
 void connection::stop_reading() {
-    unread_ = true;
+    if (std::exchange(unread_, true) || !engine_) return;
     engine_->on_reading(false, shard_.now());
 }
 
@@ -207,11 +210,13 @@ void connection::on_readable() {
     watch_deadline();
     if (engine_ && engine_->closing()) out_.touch();
     if (engine_ && engine_->paused()) return stop_reading(); // end_of_turn() reads on when the claim is answered
-    if (shard_.congested() && phase_ == phase::open) {
-        stop_reading();
-        return shard_.stall(id_);
-    }
-    wait_readable();
+    read_on();
+}
+
+void connection::read_on() {
+    if (!shard_.congested() || phase_ != phase::open) return wait_readable();
+    stop_reading();
+    if (!std::exchange(stalled_, true)) shard_.stall(id_);
 }
 
 void connection::feed(std::span<std::uint8_t> bytes) {
@@ -344,7 +349,7 @@ void connection::end_of_turn(time_point now) {
     if (phase_ == phase::draining && out_.empty()) return finish_writing();
     watch_ticket();
     watch_deadline();
-    if (!reading_ && engine_ && !engine_->paused() && !shard_.congested()) wait_readable();
+    if (!reading_ && engine_ && !engine_->paused()) read_on();
 }
 
 // False when the connection is gone.

@@ -13,13 +13,18 @@ export const brokerd = path.join(bin, "brokerd");
 export const brokerctl = path.join(bin, "brokerctl");
 export const python = process.env.PYTHON3 ?? "/usr/bin/python3"; // Debian's, which has Debian's packages
 
+// All of them are held before the first is let go: none comes twice.
+export async function freePorts(count) {
+  const servers = Array.from({ length: count }, () => net.createServer().listen(0, "127.0.0.1"));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const ports = servers.map((server) => server.address().port);
+  for (const server of servers) server.close();
+  await Promise.all(servers.map((server) => once(server, "close")));
+  return ports;
+}
+
 export async function freePort() {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+  return (await freePorts(1))[0];
 }
 
 function accepts(port) {
@@ -36,7 +41,8 @@ export class Broker {
     const broker = new Broker();
     broker.options = options;
     broker.dataDir = await mkdtemp(path.join(os.tmpdir(), "brokerd-e2e-"));
-    broker.ports = { ws: await freePort(), mqtt: await freePort(), stomp: await freePort(), tcp: await freePort(), admin: await freePort() };
+    const [ws, mqtt, stomp, tcp, admin] = await freePorts(5);
+    broker.ports = { ws, mqtt, stomp, tcp, admin };
     await broker.run();
     return broker;
   }
