@@ -118,6 +118,18 @@ TEST_CASE("with too little room durable publications are refused, while what is 
     CHECK_FALSE(b.told[1].back().failed);
 }
 
+TEST_CASE("room is seen again although nobody wants anything written") {
+    bench b;
+    b.disk.set_room(backend::room{.free = 999, .total = 100'000});
+    b.put(0, 1);
+    CHECK(b.work.run_once());
+    CHECK(b.work.trouble().full);
+    b.disk.set_room(backend::room{.free = 1300, .total = 100'000});
+    CHECK(b.work.next(std::chrono::steady_clock::now()).take == 0);
+    CHECK_FALSE(b.work.trouble().any());
+    CHECK_FALSE(b.told[0].back().full);
+}
+
 TEST_CASE("a tenth of a small disk is room enough") {
     bench b;
     b.disk.set_room(backend::room{.free = 150, .total = 1000});
