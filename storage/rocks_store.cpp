@@ -23,9 +23,9 @@ namespace broker::storage {
 
 namespace {
 
-constexpr std::size_t block_cache_bytes = 32ULL << 20;
+constexpr std::size_t block_cache_bytes = 8ULL << 20;
 constexpr std::uint64_t reopen_room = 8ULL << 20; // opening writes a MANIFEST, a log, and what the old log holds besides
-constexpr std::uint64_t memtables_bytes_max = 48ULL << 20;
+constexpr std::uint64_t memtables_bytes_max = 16ULL << 20;
 
 // RocksDB would go on by itself when there is room again, on a thread of its own, with a log that has failed: it must not.
 class no_recovery final : public rocksdb::EventListener {

@@ -18,7 +18,7 @@ namespace broker::storage {
 struct rocks_options {
     bool every_group_synced = true; // durability is sync: what is behind the last complete group was never acknowledged
     rocksdb::Env* env = nullptr;    // tests: a disk that fails; null: the real one
-    std::size_t memtables_bytes = 0; // beyond it data files are written; 0: a twentieth of the disk, at most 48 MiB
+    std::size_t memtables_bytes = 0; // beyond it data files are written; 0: a twentieth of the disk, at most 16 MiB
     std::chrono::milliseconds seal_every{1000};  // 0: only at opening and closing
     std::chrono::milliseconds verify_for{1000};  // checksums of data files looked at before open() returns
 };
