@@ -10,26 +10,17 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iterator>
 #include <random>
 
 using namespace broker;
 using namespace broker::storage;
 using test::everything;
 using test::scratch;
+using test::slurp;
+using test::spill;
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string slurp(const fs::path& file) {
-    std::ifstream in{file, std::ios::binary};
-    return {std::istreambuf_iterator<char>{in}, {}};
-}
-
-void spill(const fs::path& file, std::string_view bytes) {
-    std::ofstream{file, std::ios::binary | std::ios::trunc} << bytes;
-}
 
 const rocks_options quiet{.seal_every = std::chrono::milliseconds{0}};
 

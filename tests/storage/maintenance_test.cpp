@@ -10,8 +10,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <thread>
 
@@ -19,6 +17,8 @@ using namespace broker;
 using namespace broker::storage;
 using test::everything;
 using test::scratch;
+using test::slurp;
+using test::spill;
 namespace fs = std::filesystem;
 
 namespace {
@@ -33,13 +33,6 @@ constexpr int every_file = 1;
 
 const rocks_options quiet{.seal_every = std::chrono::milliseconds{0}};
 const keep_going always = [] { return true; };
-
-std::string slurp(const fs::path& file) {
-    std::ifstream in{file, std::ios::binary};
-    return {std::istreambuf_iterator<char>{in}, {}};
-}
-
-void spill(const fs::path& file, std::string_view bytes) { std::ofstream{file, std::ios::binary | std::ios::trunc} << bytes; }
 
 std::string text(std::mt19937& random, std::size_t size) {
     std::string t;

@@ -1,12 +1,15 @@
-// A directory of its own for a test, gone afterwards; one batch written; every row of a store as text.
+// A directory of its own for a test, gone afterwards; whole files; one batch written; every row of a store as text.
 #pragma once
 
 #include "storage/rocks_store.hpp"
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace broker::test {
 
@@ -20,6 +23,15 @@ struct scratch {
     scratch(const scratch&) = delete;
     scratch& operator=(const scratch&) = delete;
 };
+
+[[nodiscard]] inline std::string slurp(const std::filesystem::path& file) {
+    std::ifstream in{file, std::ios::binary};
+    return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+inline void spill(const std::filesystem::path& file, std::string_view bytes) {
+    std::ofstream{file, std::ios::binary | std::ios::trunc} << bytes;
+}
 
 [[nodiscard]] inline result<void, storage::storage_error> write(storage::backend& to, const storage::batch& b) {
     const auto* const group = &b;
