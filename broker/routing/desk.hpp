@@ -60,10 +60,10 @@ public:
 
     // --- the store ---
     [[nodiscard]] storage::batch& open() { return open_; } // this turn's operations
-    // Its receiver has answered. What is half of a unit (a move, a transaction) is erased by open().erase().
-    void erase_answered(storage::column c, std::string_view key) {
-        if (in_unit_) open_.erase(c, key);
-        else open_.erase_answered(c, key);
+    // `answered`: its receiver has it, and unless that is half of a unit nothing else depends on the erasure.
+    void erase(storage::column c, std::string_view key, bool answered) {
+        if (answered && !in_unit_) open_.erase_answered(c, key);
+        else open_.erase(c, key);
     }
     void in_unit(bool now) { in_unit_ = now; } // until then what is done is done as a whole or not at all
     void require(bool persistent) {                         // this turn's operations must be as durable as configured

@@ -134,9 +134,7 @@ message_ptr queue_router::readdress(const message& m, std::string_view to, std::
 
 void queue_router::erase(queue_slot& from, const entry& e, bool answered) {
     from.count(-1, -bytes_of(*e.message));
-    const auto key = storage::queue_entry_key(from.id, e.priority, e.message->id());
-    if (answered) desk_.erase_answered(column::queue_entries, key);
-    else desk_.open().erase(column::queue_entries, key);
+    desk_.erase(column::queue_entries, storage::queue_entry_key(from.id, e.priority, e.message->id()), answered);
     if (e.count_stored) {
         desk_.open().erase(column::queue_entries, storage::redelivery_key(from.id, e.priority, e.message->id()));
     }

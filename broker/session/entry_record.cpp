@@ -27,16 +27,12 @@ void put_entry(shard_desk& desk, const entry& e, session_id holder) {
 }
 
 void erase_entry(shard_desk& desk, const entry& e, session_id holder, bool answered) {
-    const auto erase = [&](column in, std::string_view key) {
-        if (answered) desk.erase_answered(in, key);
-        else desk.open().erase(in, key);
-    };
     if (e.stored) {
-        erase(column::entries, storage::entry_key(holder, e.message->id()));
+        desk.erase(column::entries, storage::entry_key(holder, e.message->id()), answered);
         desk.require(true);
     }
     if (e.shared_record && e.message->drop_stored_entry()) {
-        erase(column::messages, storage::message_key(e.message->id()));
+        desk.erase(column::messages, storage::message_key(e.message->id()), answered);
     }
 }
 
