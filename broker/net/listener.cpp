@@ -33,8 +33,8 @@ tcp::endpoint endpoint_of(const listener_address& at) {
     throw start_error{fmt::format("listener {}: cannot listen on {}: {}", at.name, url(at), ec.message())};
 }
 
-// One listening socket. `shared`: with SO_REUSEPORT.
-void open(tcp::acceptor& acceptor, const listener_address& at, bool shared) {
+// Binds the socket. `shared`: with SO_REUSEPORT.
+void bind(tcp::acceptor& acceptor, const listener_address& at, bool shared) {
     const auto endpoint = endpoint_of(at);
     boost::system::error_code ec;
     acceptor.open(endpoint.protocol(), ec);
@@ -46,7 +46,6 @@ void open(tcp::acceptor& acceptor, const listener_address& at, bool shared) {
         }
     }
     if (!ec) acceptor.bind(endpoint, ec);
-    if (!ec) acceptor.listen(tcp::acceptor::max_listen_connections, ec);
     if (ec) cannot_bind(at, ec);
 }
 
@@ -60,14 +59,17 @@ std::string url(const listener_address& at) {
 void probe(listener_address& at) {
     asio::io_context io;
     tcp::acceptor alone{io};
-    open(alone, at, false);
+    bind(alone, at, false); // and never listens: who connected now would be reset in a moment
     at.port = alone.local_endpoint().port();
 }
 
 listener::listener(shard& on, const listener_address& at, const listener_info& info,
                    connection_environment& environment)
     : shard_{on}, info_{info}, environment_{environment}, acceptor_{on.io()}, pause_{on.io()} {
-    open(acceptor_, at, true);
+    bind(acceptor_, at, true);
+    boost::system::error_code ec;
+    acceptor_.listen(tcp::acceptor::max_listen_connections, ec);
+    if (ec) cannot_bind(at, ec);
     acceptor_.non_blocking(true);
     accept();
 }
