@@ -196,7 +196,7 @@ public:
     }
 
     verdict judge() const override {
-        verdict v{.promise = "QoS 2 PUBREC, once", .trouble = trouble_};
+        verdict v{.promise = "QoS 2 PUBREC, once", .trouble = publisher_trouble_.empty() ? subscriber_trouble_ : publisher_trouble_};
         came_.judge(acknowledged_, v);
         v.doubled = came_.more_than_once();
         return v;
@@ -213,7 +213,7 @@ private:
         c.send(mqtt::connect(publisher_, false, true));
         const auto back = wait_for(c, mqtt::type::connack);
         if (!back) return;
-        if (!back->session_present) trouble_ = "the publisher's session was forgotten";
+        if (!back->session_present) publisher_trouble_ = "the publisher's session was forgotten";
         std::vector<std::pair<std::uint64_t, std::uint16_t>> again; // in the order they were sent [MQTT-4.6.0-1]
         for (const auto& [id, o] : sent_) again.emplace_back(o.number, id);
         std::ranges::sort(again);
@@ -245,7 +245,7 @@ private:
         connection c{at.mqtt};
         c.send(mqtt::connect(subscriber_, false, true));
         const auto back = wait_for(c, mqtt::type::connack);
-        if (back && !back->session_present) trouble_ = "the subscriber's session was forgotten";
+        if (back && !back->session_present) subscriber_trouble_ = "the subscriber's session was forgotten";
         serve(c, go_on, [&](const mqtt::packet& p) {
             something_came();
             if (p.what == mqtt::type::publish) {
@@ -266,7 +266,8 @@ private:
     std::set<std::uint16_t> unreleased_;
     std::unordered_set<std::uint64_t> acknowledged_;
     arrivals came_;
-    std::string trouble_;
+    std::string publisher_trouble_; // each of its own thread
+    std::string subscriber_trouble_;
 };
 
 // RECEIPT of SEND: kept. RECEIPT of ACK: never again.
