@@ -85,7 +85,7 @@ public:
     void on_deadline(time_point now) override;
     void on_uncongested() override {
         stalled_ = false;
-        if (phase_ != phase::gone && !(engine_ && engine_->paused())) wait_readable();
+        if (phase_ != phase::gone && !(engine_ && engine_->paused())) read_on();
     }
     void shut_down(const close_reason& why, time_point now) override {
         if (phase_ == phase::gone || phase_ == phase::draining) return;
@@ -110,7 +110,8 @@ private:
     // --- reading ---
     void wait_readable();
     void stop_reading();
-    void read_on(); // unless the shard is behind: then it says when
+    void read_on(); // unless what this one makes more of is behind: then the shard says when
+    [[nodiscard]] bool is_held_back() const;
     void on_readable();
     void feed(std::span<std::uint8_t> bytes);
     void feed_handshake(std::span<std::uint8_t> bytes);
@@ -150,6 +151,7 @@ private:
     websocket::decoder decoder_;
     phase phase_ = phase::opening;
     bool stalled_ = false;            // the shard knows that it waits
+    bool storing_ = false;            // what it was last read left something to the store
     bool reading_ = false;            // a readable wait is under way
     bool unread_ = false;             // we do not read: what the peer says meanwhile is not missed
     bool writing_ = false;            // a writable wait is under way: the socket is full
@@ -193,6 +195,9 @@ void connection::stop_reading() {
 
 void connection::on_readable() {
     const auto buffer = shard_.read_buffer();
+    const auto& desk = shard_.core().desk();
+    const auto left_before = desk.left_to_store();
+    storing_ = false;
     for (int i = 0; i != reads_per_turn; ++i) {
         error_code ec;
         const auto size = socket_.read_some(asio::buffer(buffer.data(), buffer.size()), ec);
@@ -203,8 +208,9 @@ void connection::on_readable() {
         pinged_ = false;
         if (phase_ != phase::draining) feed(buffer.first(size)); // else: only waiting for the peer's end
         if (phase_ == phase::gone) return;
+        storing_ = desk.left_to_store() != left_before;
         if (engine_ && (engine_->closing() || engine_->paused())) break;
-        if (size < buffer.size()) break;
+        if (size < buffer.size() || is_held_back()) break;
     }
     watch_ticket();
     watch_deadline();
@@ -214,9 +220,13 @@ void connection::on_readable() {
 }
 
 void connection::read_on() {
-    if (!shard_.congested() || phase_ != phase::open) return wait_readable();
+    if (!is_held_back() || phase_ != phase::open) return wait_readable();
     stop_reading();
     if (!std::exchange(stalled_, true)) shard_.stall(id_);
+}
+
+bool connection::is_held_back() const {
+    return shard_.congested() == shard::congestion::all || (storing_ && shard_.congested() == shard::congestion::store);
 }
 
 void connection::feed(std::span<std::uint8_t> bytes) {

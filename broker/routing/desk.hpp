@@ -86,6 +86,8 @@ public:
         full_ = full;
     }
     [[nodiscard]] std::size_t store_pending_bytes() const { return store_->pending_bytes(); }
+    // Grows within a turn with everything that is left to the store.
+    [[nodiscard]] std::size_t left_to_store() const { return open_.bytes() + retained_changed_.size(); }
 
     // A session waits for a ticket (QoS 2 deliveries whose handle must be on disk first).
     struct waiter {

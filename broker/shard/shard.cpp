@@ -116,17 +116,22 @@ void shard::arm_timer() {
 
 void shard::check_congestion() {
     const auto& bounds = core_.shared().bounds;
-    bool behind = core_.desk().store_pending_bytes() > bounds.store_pending_bytes_max;
-    for (auto* const other : others_) behind |= other->inbox().size() > bounds.mailbox_items_max;
-    congested_ = behind;
+    const auto pending = core_.desk().store_pending_bytes();
+    auto now = pending > bounds.store_pending_bytes_max ? congestion::store : congestion::none;
+    if (pending / 2 > bounds.store_pending_bytes_max) now = congestion::all;
+    for (auto* const other : others_) {
+        if (other->inbox().size() > bounds.mailbox_items_max) now = congestion::all;
+    }
+    const bool less = now < congested_;
+    congested_ = now;
     if (stalled_.empty()) return;
-    if (!congested_) {
+    if (less) {
         const auto stalled = std::exchange(stalled_, {});
         for (const auto id : stalled) {
             if (auto* const c = find(id)) c->on_uncongested();
         }
-        return;
     }
+    if (stalled_.empty()) return;
     auto again = std::make_shared<boost::asio::steady_timer>(io_, congestion_check);
     again->async_wait([again](boost::system::error_code) {}); // the turn after it checks
 }

@@ -31,7 +31,7 @@ public:
     virtual void end_of_turn(time_point now) = 0; // write, close, read on
     virtual void on_durable(ticket upto, time_point now) = 0;
     virtual void on_deadline(time_point now) = 0;
-    virtual void on_uncongested() = 0; // read again
+    virtual void on_uncongested() = 0; // read again, if there is now less of it than it takes not to
     virtual void shut_down(const close_reason& why, time_point now) = 0;
     [[nodiscard]] virtual const broker::engine* engine() const = 0; // null before the protocol is known
     [[nodiscard]] virtual connection_id id() const = 0;
@@ -83,9 +83,11 @@ public:
     void when_durable(ticket at, std::function<void()> then); // at once if it is
     void wait_for_ticket(connection_id c) { waiting_for_ticket_.push_back(c); }
 
-    // Publishers are not read while another shard's mailbox or the store is behind.
-    [[nodiscard]] bool congested() const { return congested_; }
-    void stall(connection_id c) { stalled_.push_back(c); }
+    // Whoever makes more of it is not read while the store is behind; nobody is while another shard's mailbox is, or the store
+    // by twice as much.
+    enum class congestion : std::uint8_t { none, store, all };
+    [[nodiscard]] congestion congested() const { return congested_; }
+    void stall(connection_id c) { stalled_.push_back(c); } // until there is less: on_uncongested()
 
 private:
     void run();
@@ -118,7 +120,7 @@ private:
     deadlines deadlines_;
     std::vector<mail> mail_;
     bool durable_news_ = false;
-    bool congested_ = false;
+    congestion congested_ = congestion::none;
     bool stopping_ = false;
     std::thread thread_;
 };
