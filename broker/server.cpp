@@ -1,5 +1,6 @@
 #include "server.hpp"
 
+#include "host.hpp"
 #include "storage/keys.hpp"
 #include "storage/maintenance.hpp"
 #include "storage/memory_store.hpp"
@@ -76,7 +77,13 @@ void server::open_store() {
 void server::recover() {
     const auto start = std::chrono::steady_clock::now();
     if (auto upgraded = storage::upgrade(*rows_); !upgraded) throw start_error{upgraded.error().what};
-    auto found = storage::recover(*rows_);
+    auto found = storage::recover(*rows_, [told = start](storage::column in, std::size_t count) mutable {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - told < seconds{1}) return;
+        told = now;
+        spdlog::info("store: reading {}, {} rows so far", storage::name(in), count);
+        notify_service_manager(fmt::format("STATUS=reading {}, {} rows so far\nEXTEND_TIMEOUT_USEC=30000000", storage::name(in), count));
+    });
     if (!found) throw start_error{found.error().what};
     for (const auto& row : found->quarantined) {
         spdlog::error("store: record {}/{} is left aside: {}", storage::name(row.in), row.key_hex, row.why);

@@ -10,13 +10,13 @@ namespace {
 
 class reader {
 public:
-    reader(const backend& rows, recovered& into) : rows_{rows}, into_{into} {}
+    reader(const backend& rows, recovered& into, const recovery_progress& told) : rows_{rows}, into_{into}, told_{told} {}
 
     [[nodiscard]] result<void, storage_error> read_all() {
         if (auto lease = read_lease(); !lease) return lease;
         if (auto sessions = read_sessions(); !sessions) return sessions;
         if (auto queues = read_queues(); !queues) return queues;
-        return rows_.scan(column::retained, "", "", [this](std::string_view key, std::string_view value) {
+        return scan(column::retained, [this](std::string_view key, std::string_view value) {
             if (auto m = decode_message(value)) {
                 into_.retained.push_back(make_message(*m));
             } else {
@@ -27,6 +27,16 @@ public:
     }
 
 private:
+    [[nodiscard]] backend::row_visitor counted(column c, backend::row_visitor take) const {
+        return [this, c, take = std::move(take), rows = std::size_t{0}](std::string_view key, std::string_view value) mutable {
+            if (++rows % recovery_step == 0 && told_) told_(c, rows);
+            return take(key, value);
+        };
+    }
+    [[nodiscard]] result<void, storage_error> scan(column c, backend::row_visitor take) const {
+        return rows_.scan(c, "", "", counted(c, std::move(take)));
+    }
+
     void set_aside(column in, std::string_view key, std::string why) {
         into_.quarantined.push_back({.in = in, .key_hex = to_hex(key), .why = std::move(why)});
     }
@@ -43,7 +53,7 @@ private:
     }
 
     result<void, storage_error> read_sessions() {
-        auto done = rows_.scan(column::sessions, "", "", [this](std::string_view key, std::string_view value) {
+        auto done = scan(column::sessions, [this](std::string_view key, std::string_view value) {
             const auto id = decode_session_key(key);
             auto record = decode_session(value);
             if (!id || !record) {
@@ -64,7 +74,7 @@ private:
     // Rows of all sessions, in the order of their ids: `take` gets those of sessions that are there. (The others are swept.)
     result<void, storage_error> merge(column c, const std::function<void(recovered_session&, std::string_view, std::string_view)>& take) {
         auto of = into_.sessions.begin();
-        return rows_.scan(c, "", "", [&](std::string_view key, std::string_view value) {
+        return scan(c, [&](std::string_view key, std::string_view value) {
             if (auto* const s = owner(of, key)) take(*s, key, value);
             return of != into_.sessions.end();
         });
@@ -114,7 +124,7 @@ private:
     // A will whose session is not there was lost with its connection, and is still to be published.
     result<void, storage_error> read_wills() {
         auto of = into_.sessions.begin();
-        return rows_.scan(column::wills, "", "", [&](std::string_view key, std::string_view value) {
+        return scan(column::wills, [&](std::string_view key, std::string_view value) {
             const auto id = decode_session_key(key);
             const auto record = decode_will(value);
             if (!id || !record) {
@@ -130,10 +140,10 @@ private:
 
     result<void, storage_error> look_for_entries() {
         auto of = into_.sessions.begin();
-        return rows_.scan_owners(column::entries, [&](std::string_view key, std::string_view) {
+        return rows_.scan_owners(column::entries, counted(column::entries, [&](std::string_view key, std::string_view) {
             if (auto* const s = owner(of, key)) s->has_entries = true;
             return of != into_.sessions.end();
-        });
+        }));
     }
 
     // What follows a queue's record. True: read on.
@@ -146,7 +156,7 @@ private:
     }
 
     result<void, storage_error> read_queues() {
-        auto done = rows_.scan(column::queues, "", "", [this](std::string_view key, std::string_view value) {
+        auto done = scan(column::queues, [this](std::string_view key, std::string_view value) {
             if (const auto of = decode_queue_state_key(key)) return read_queue_row(*of, key, value, &recovered_queue::state, decode_queue_state);
             if (const auto of = decode_queue_settings_key(key)) return read_queue_row(*of, key, value, &recovered_queue::declared, decode_queue_settings);
             const auto id = decode_session_key(key);
@@ -167,13 +177,14 @@ private:
 
     const backend& rows_;
     recovered& into_;
+    const recovery_progress& told_;
 };
 
 } // namespace
 
-result<recovered, storage_error> recover(const backend& rows) {
+result<recovered, storage_error> recover(const backend& rows, const recovery_progress& told) {
     recovered found;
-    if (auto done = reader{rows, found}.read_all(); !done) return fail(done.error());
+    if (auto done = reader{rows, found, told}.read_all(); !done) return fail(done.error());
     return found;
 }
 

@@ -52,7 +52,10 @@ struct recovered {
     std::vector<quarantined_row> quarantined{}; // left where they are
 };
 
-[[nodiscard]] result<recovered, storage_error> recover(const backend& rows);
+// `told` hears every recovery_step rows how many of a column have been read.
+inline constexpr std::size_t recovery_step = 10'000;
+using recovery_progress = std::function<void(column in, std::size_t rows)>;
+[[nodiscard]] result<recovered, storage_error> recover(const backend& rows, const recovery_progress& told = {});
 
 // Messages and bytes of every queue that has some, as committed when the call begins: `begun` is called once that is
 // settled, before the first row. Stops early, false, when `go_on` says so.

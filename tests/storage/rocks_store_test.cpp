@@ -160,6 +160,18 @@ TEST_CASE("format 2: nothing but the number changes") {
     CHECK(disk.get(column::entries, "row")->value() == "1");
 }
 
+TEST_CASE("a long recovery says how far it is") {
+    memory_backend disk;
+    batch b;
+    std::string value;
+    encode_session({.client_id = "c"}, value);
+    for (std::uint64_t id = 1; id <= 2 * recovery_step + 1; ++id) b.put(column::sessions, session_key(session_id{id}), value);
+    write(disk, b);
+    std::vector<std::pair<column, std::size_t>> told;
+    REQUIRE(recover(disk, [&](column in, std::size_t rows) { told.emplace_back(in, rows); }));
+    CHECK(told == std::vector<std::pair<column, std::size_t>>{{column::sessions, recovery_step}, {column::sessions, 2 * recovery_step}});
+}
+
 TEST_CASE("format 1: entries of queues move to their own column at the next start, in order, also when it was interrupted") {
     memory_backend disk;
     batch b;
