@@ -227,6 +227,7 @@ int main(int argc, char** argv) {
     verify->add_option("--dir", durability.directory, "The disk: a folder of its own is made there, and removed (default: .).");
     verify->add_option("--brokerd", durability.brokerd, "The program (default: the one beside brokerctl, else of the PATH).");
     verify->add_option("--durability", durability.mode, "sync, async or none.")->check(CLI::IsMember({"sync", "async", "none"}));
+    verify->add_flag("--power-cuts", durability.power_cuts, "Plays power cuts instead of kills, on a disk image of its own. Needs root.");
     verify->add_option("--seed", durability.seed, "When it is killed; printed when something is lost.");
     verify->callback([&] {
         durability.as_json = s.output == "json";

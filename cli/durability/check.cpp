@@ -1,6 +1,7 @@
 #include "cli/durability/check.hpp"
 
 #include "cli/durability/connection.hpp"
+#include "cli/durability/disk_image.hpp"
 #include "cli/durability/workload.hpp"
 #include "cli/output.hpp"
 
@@ -15,6 +16,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <thread>
@@ -93,7 +95,9 @@ private:
 
 class victim {
 public:
-    victim(const check_options& with, const std::filesystem::path& in) : with_{with}, in_{in}, at_{.mqtt = free_port(), .stomp = free_port()} {}
+    // `disk`: on which its data is and power cuts are played; null: it is killed.
+    victim(const check_options& with, const std::filesystem::path& in, disk_image* disk)
+        : with_{with}, in_{in}, disk_{disk}, at_{.mqtt = free_port(), .stomp = free_port()} {}
     ~victim() { kill(); }
     victim(const victim&) = delete;
     victim& operator=(const victim&) = delete;
@@ -103,7 +107,7 @@ public:
     // How long it took until it accepted connections.
     std::chrono::milliseconds start() {
         const auto began = clock::now();
-        const auto data = (in_ / "data").string();
+        const auto data = ((disk_ == nullptr ? in_ : disk_->root()) / "data").string();
         const auto socket = (in_ / "admin.sock").string();
         std::vector<std::string> words{with_.brokerd, "--data-dir", data, "--durability", with_.mode, "--admin-socket", socket,
                                        "--listen", fmt::format("mqtt://127.0.0.1:{}", at_.mqtt),
@@ -139,6 +143,13 @@ public:
         throw std::runtime_error(fmt::format("{} accepts no connections after {} s", with_.brokerd, start_most.count()));
     }
 
+    // Its end under load.
+    void die() {
+        if (disk_ != nullptr) disk_->remember(pid_);
+        kill();
+        if (disk_ != nullptr) disk_->go_back();
+    }
+
     void kill() {
         if (pid_ <= 0) return;
         ::kill(pid_, SIGKILL);
@@ -155,6 +166,7 @@ private:
 
     const check_options& with_;
     std::filesystem::path in_;
+    disk_image* disk_;
     ports at_;
     pid_t pid_ = -1;
 };
@@ -162,16 +174,21 @@ private:
 // One life under load, and its end.
 void live_and_die(victim& broker, std::vector<std::unique_ptr<workload>>& all, std::chrono::milliseconds after) {
     std::atomic<bool> stop{false};
-    {
-        std::vector<std::jthread> threads;
-        for (auto& w : all) {
-            threads.emplace_back([&] { w->publish(broker.at(), stop); });
-            threads.emplace_back([&] { w->receive(broker.at(), stop); });
+    std::vector<std::jthread> threads;
+    struct ending { // also when its death cannot be played: nobody waits for a broker that stands still
+        victim& broker;
+        std::atomic<bool>& stop;
+        ~ending() {
+            broker.kill();
+            stop = true;
         }
-        std::this_thread::sleep_for(after);
-        broker.kill();
-        stop = true;
+    } const ended{broker, stop};
+    for (auto& w : all) {
+        threads.emplace_back([&] { w->publish(broker.at(), stop); });
+        threads.emplace_back([&] { w->receive(broker.at(), stop); });
     }
+    std::this_thread::sleep_for(after);
+    broker.die();
 }
 
 boost::json::object row(const verdict& v) {
@@ -190,15 +207,17 @@ int report(const check_options& with, const fsync_times& disk, const std::vector
         rows.push_back(row(v));
     }
     if (with.as_json) {
-        const boost::json::object result{{"kept", kept}, {"cycles", with.cycles}, {"durability", with.mode}, {"seed", with.seed},
+        const boost::json::object result{{"kept", kept}, {"cycles", with.cycles}, {"durability", with.mode}, {"seed", with.seed}, {"power_cuts", with.power_cuts},
                                          {"fdatasync_us", {{"median", disk.median}, {"p99", disk.worst_of_100}}}, {"promises", rows}};
         fmt::print("{}\n", boost::json::serialize(result));
     } else {
         fmt::print("{}\n", table_of(rows, {"promise", "acknowledged", "lost", "doubled", "out_of_order", "trouble"}, true));
         fmt::print("fdatasync of 4 KiB here: median {:.0f} us, 99 % within {:.0f} us\n", disk.median, disk.worst_of_100);
-        fmt::print("{}: {} promises in {} kills, durability {}{}\n", kept ? "KEPT" : "BROKEN", acknowledged, with.cycles, with.mode,
-                   kept ? "" : fmt::format(", seed {}", with.seed));
-        fmt::print("A kill shows what the process does. That the disk keeps what it confirmed over a power cut, only cutting the power shows.\n");
+        fmt::print("{}: {} promises in {} {}, durability {}{}\n", kept ? "KEPT" : "BROKEN", acknowledged, with.cycles,
+                   with.power_cuts ? "power cuts" : "kills", with.mode, kept ? "" : fmt::format(", seed {}", with.seed));
+        fmt::print("{}. That the drive keeps what it confirmed, only cutting its power shows.\n",
+                   with.power_cuts ? "Played power cuts show that what was acknowledged had left the machine's memory"
+                                   : "A kill shows what the process does, and not what a power cut does (--power-cuts)");
     }
     return kept ? 0 : 2;
 }
@@ -209,9 +228,11 @@ int check(check_options with) {
     if (with.seed == 0) with.seed = std::random_device{}();
     std::mt19937_64 dice{with.seed};
     const workplace here{with.directory};
+    std::optional<disk_image> image;
+    if (with.power_cuts) image.emplace(here.path());
     const auto disk = measure_fsync(here.path());
     auto all = all_workloads();
-    victim broker{with, here.path()};
+    victim broker{with, here.path(), image ? &*image : nullptr};
     (void)broker.start();
     for (auto& w : all) {
         if (!w->prepare(broker.at())) throw std::runtime_error("the broker does not answer as a broker should");
@@ -220,7 +241,8 @@ int check(check_options with) {
         const auto after = std::chrono::milliseconds{std::uniform_int_distribution<std::int64_t>{load_least.count(), load_most.count()}(dice)};
         live_and_die(broker, all, after);
         const auto back = broker.start();
-        fmt::print(stderr, "cycle {}: killed after {} ms under load, ready again in {} ms\n", i + 1, after.count(), back.count());
+        fmt::print(stderr, "cycle {}: {} after {} ms under load, ready again in {} ms\n", i + 1,
+                   with.power_cuts ? "power cut" : "killed", after.count(), back.count());
     }
     fmt::print(stderr, "reading what is owed\n");
     {

@@ -13,6 +13,7 @@ struct check_options {
     std::string brokerd{};    // the program
     std::string mode = "sync"; // durability.default
     std::uint64_t seed = 0;   // 0: any
+    bool power_cuts = false;  // instead of kills; see disk_image.hpp
     bool as_json = false;
 };
 
