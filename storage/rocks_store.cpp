@@ -23,7 +23,7 @@ namespace broker::storage {
 
 namespace {
 
-constexpr std::size_t block_cache_bytes = 8ULL << 20;
+constexpr std::size_t block_cache_bytes = 4ULL << 20;
 constexpr std::uint64_t reopen_room = 8ULL << 20; // opening writes a MANIFEST, a log, and what the old log holds besides
 constexpr std::uint64_t memtables_bytes_max = 16ULL << 20;
 

@@ -75,6 +75,15 @@ class Broker:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+    def written(self):  # bytes, by the process to the disk
+        for line in open(f"/proc/{self.process.pid}/io"):
+            if line.startswith("write_bytes"):
+                return int(line.split()[1])
+
+    def on_disk(self):  # bytes
+        return sum(file.stat().st_blocks * 512 for file in os.scandir(f"{self.directory}/data") if file.is_file())
+
+
 def say(what, value):
     print(f"{what:44} {value}", flush=True)
 
@@ -127,12 +136,14 @@ def main():
         began, cpu = time.monotonic(), broker.cpu()
         publish(broker, options.messages, options.payload)
         took, spent = time.monotonic() - began, broker.cpu() - cpu
+        written = broker.written()
         say("published and on disk, per s, per CPU s", f"{options.messages / took:,.0f} {options.messages / spent:,.0f}")
         say("resident growth right after, MiB", f"{broker.resident() - fresh:.0f}")
         time.sleep(10)
         say("resident growth 10 s later, MiB", f"{broker.resident() - fresh:.0f}")
-        used = subprocess.run(["du", "-sm", f"{directory}/data"], capture_output=True, text=True, check=True).stdout.split()[0]
-        say("on disk, MiB", used)
+        say("on disk, MiB", f"{broker.on_disk() / 2**20:.0f}")
+        say("written per message, bytes, then and 10 s later",
+            f"{written / options.messages:.0f} {broker.written() / options.messages:.0f}")
         say("first message to a consumer after", attach(broker))
         broker.stop(broker.process.terminate)
         say("restart: ready after, s", f"{broker.start():.2f}")
@@ -142,12 +153,15 @@ def main():
         say("first message to a consumer after", attach(broker))
         time.sleep(10)
         say("resident growth, restarted, MiB", f"{broker.resident() - fresh:.0f}")
-        began, cpu = time.monotonic(), broker.cpu()
+        began, cpu, written = time.monotonic(), broker.cpu(), broker.written()
         read_all(broker, options.messages)
         took, spent = time.monotonic() - began, broker.cpu() - cpu
         say("read by one consumer, per s, per CPU s", f"{options.messages / took:,.0f} {options.messages / spent:,.0f}")
-        time.sleep(10)
-        say("resident growth 10 s later, MiB", f"{broker.resident() - fresh:.0f}")
+        for later in (0, 10, 60):
+            time.sleep(later)
+            say(f"on disk {later} s later, MiB", f"{broker.on_disk() / 2**20:.0f}")
+        say("resident growth then, MiB", f"{broker.resident() - fresh:.0f}")
+        say("written per message read, bytes", f"{(broker.written() - written) / options.messages:.0f}")
     finally:
         broker.process.kill()
         shutil.rmtree(directory)
