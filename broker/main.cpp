@@ -30,13 +30,23 @@ void set_up_log(const broker::config::options& o) {
     spdlog::set_default_logger(std::move(log));
 }
 
-int run(const broker::config::options& chosen) {
+// The configuration is read as at the start: what can be changed while serving is.
+void reload(broker::server& server, int argc, char** argv) {
+    try {
+        server.reload(broker::config::parse_command_line(argc, argv).chosen);
+    } catch (const broker::config::config_error& e) {
+        spdlog::error("reload: {}; everything stays as it was", e.what());
+    }
+}
+
+int run(const broker::config::options& chosen, int argc, char** argv) {
     set_up_log(chosen);
     // Signals are waited for, not handled: every thread started from here on has them blocked.
     sigset_t awaited;
     sigemptyset(&awaited);
     sigaddset(&awaited, SIGTERM);
     sigaddset(&awaited, SIGINT);
+    sigaddset(&awaited, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &awaited, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     ::umask(077); // what clients sent is nobody else's to read
@@ -44,7 +54,11 @@ int run(const broker::config::options& chosen) {
     broker::server server{chosen};
     broker::notify_service_manager("READY=1");
     int received = 0;
-    sigwait(&awaited, &received);
+    for (;;) {
+        sigwait(&awaited, &received);
+        if (received != SIGHUP) break;
+        reload(server, argc, argv);
+    }
     spdlog::info("stopping: {}", received == SIGTERM ? "SIGTERM" : "SIGINT");
     broker::notify_service_manager("STOPPING=1");
     server.stop();
@@ -63,7 +77,7 @@ int main(int argc, char** argv) {
         case mode::version: fmt::print("brokerd {}\n", broker::version); return 0;
         case mode::print_config: fmt::print("{}", broker::config::print(line.chosen)); return 0;
         case mode::check: return 0;
-        case mode::run: return run(line.chosen);
+        case mode::run: return run(line.chosen, argc, argv);
         }
     } catch (const broker::config::config_error& e) {
         fmt::print(stderr, "brokerd: {}\n", e.what());

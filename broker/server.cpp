@@ -1,5 +1,6 @@
 #include "server.hpp"
 
+#include "access_files.hpp"
 #include "host.hpp"
 #include "storage/keys.hpp"
 #include "storage/maintenance.hpp"
@@ -43,9 +44,36 @@ server::server(const config::options& chosen) : options_{chosen} {
         addresses_.push_back({.name = l.name, .kind = kind_of(l.protocol), .host = l.host, .port = l.port});
         probe(addresses_.back()); // before the store is touched: a busy port is the commonest mistake
     }
+    let_in();
     open_store();
     recover();
     listen();
+}
+
+void server::let_in() {
+    auto loaded = load_access(options_.auth);
+    if (!loaded) throw start_error{"configuration: " + loaded.error()};
+    for (const auto& note : loaded->notes) spdlog::warn("{}", note);
+    if (!loaded->control) return;
+    access_ = std::make_unique<access_desk>(loaded->desk, std::move(loaded->control));
+    environment_.access = access_.get();
+}
+
+void server::reload(const config::options& chosen) {
+    auto loaded = load_access(chosen.auth);
+    if (!loaded) return spdlog::error("reload: {}; everything stays as it was", loaded.error());
+    for (const auto& note : loaded->notes) spdlog::warn("{}", note);
+    if (static_cast<bool>(access_) != static_cast<bool>(loaded->control)) {
+        return spdlog::error("reload: authentication is switched on or off only by a restart; everything stays as it was");
+    }
+    if (!access_) return spdlog::info("reload: nothing to do");
+    access_->replace(std::move(loaded->control));
+    for (const auto& s : shards_) {
+        s->inbox().post(mail{errand{[one = s.get()] {
+            one->for_each_connection([one](shard_connection& c) { c.on_new_rules(one->now()); });
+        }}});
+    }
+    spdlog::info("reload: users, keys and rules are read anew");
 }
 
 server::~server() { stop(); }
@@ -175,7 +203,12 @@ void server::listen() {
     for (std::size_t i = 0; i != addresses_.size(); ++i) {
         const auto& separator = options_.listeners[i].stomp_separator;
         const bool dotted = (separator.empty() ? options_.stomp_separator : separator) == "dot";
-        infos_.push_back(std::make_unique<listener_info>(listener_info{addresses_[i].name, addresses_[i].kind, dotted}));
+        const auto& l = options_.listeners[i];
+        auto origins = security::allowed_origins::make(l.allowed_origins.value_or(options_.allowed_origins),
+                                                       l.allow_missing_origin.value_or(options_.allow_missing_origin));
+        if (!origins) throw start_error{fmt::format("listener {}: ws.allowed_origins: {}", l.name, origins.error())};
+        infos_.push_back(std::make_unique<listener_info>(
+            listener_info{.name = addresses_[i].name, .kind = addresses_[i].kind, .dotted = dotted, .origins = std::move(*origins)}));
     }
     for (auto& s : shards_) {
         auto& of_shard = listeners_.emplace_back();

@@ -7,6 +7,7 @@
 #include "core/alarms.hpp"
 #include "net/admin_listener.hpp"
 #include "net/connection.hpp"
+#include "net/gate.hpp"
 #include "net/listener.hpp"
 #include "shard/shard.hpp"
 #include "storage/commit_thread.hpp"
@@ -28,7 +29,12 @@ public:
     // Says goodbye to every client, waits until it is said (at most 4 s), writes what is pending.
     void stop();
 
+    // Reads anew what [auth] and [[role]] of `chosen` name. Who is connected is judged by it within a moment. What is wrong is in
+    // the log, and nothing changes.
+    void reload(const config::options& chosen);
+
 private:
+    void let_in();
     void open_store();
     void recover();
     void count_queues();
@@ -47,6 +53,7 @@ private:
     std::unique_ptr<storage::commit_thread> commit_thread_;
     connection_environment environment_;
     std::vector<std::unique_ptr<shard>> shards_;
+    std::unique_ptr<access_desk> access_; // null: everybody is let in
     std::vector<listener_address> addresses_;
     std::vector<std::unique_ptr<listener_info>> infos_;
     std::vector<std::vector<std::unique_ptr<listener>>> listeners_; // by shard

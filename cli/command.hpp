@@ -45,5 +45,6 @@ void add_queue_commands(CLI::App& app, const settings& s, int& status);
 void add_store_commands(CLI::App& app, const settings& s, int& status);
 void add_token_commands(CLI::App& app, const settings& s, int& status);
 void add_acl_commands(CLI::App& app, const settings& s, int& status);
+void add_user_commands(CLI::App& app, const settings& s, int& status);
 
 } // namespace broker::cli

@@ -170,6 +170,7 @@ int main(int argc, char** argv) {
     add_store_commands(app, s, status);
     add_token_commands(app, s, status);
     add_acl_commands(app, s, status);
+    add_user_commands(app, s, status);
 
     std::string topic = "#";
     bool yes = false;

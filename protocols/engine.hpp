@@ -9,6 +9,7 @@
 #include "core/limits.hpp"
 #include "core/outbox.hpp"
 #include "core/wire_cache.hpp"
+#include "protocols/permissions.hpp"
 #include "routing/router.hpp"
 #include "session/sessions.hpp"
 
@@ -22,7 +23,6 @@ namespace broker {
 namespace mqtt {
 class authenticator;
 }
-class admission;
 
 // What an engine works with. All references outlive it.
 struct engine_context {
@@ -47,14 +47,6 @@ struct client_info {
     std::size_t subscriptions = 0;
     std::size_t inflight = 0; // deliveries not yet acknowledged
     std::size_t waiting = 0;  // deliveries not yet sent
-};
-
-// Who may come in: asked when a client has said who it is, before it gets its session.
-class admission {
-public:
-    virtual ~admission() = default;
-    // Why not: the cause is put in the protocol's words, a server reference sends the client elsewhere. Nothing: welcome.
-    [[nodiscard]] virtual std::optional<close_reason> refuse(const client_info& who) = 0;
 };
 
 class engine {
@@ -85,10 +77,13 @@ public:
     // The server ends the connection: the protocol's goodbye with this cause goes to the outbox, closing() becomes set.
     virtual void close(const close_reason& why, time_point now) = 0;
 
+    // The rules have changed, or the client has proved itself anew: what it may not do any more ends.
+    virtual void on_rights(welcome again, time_point now) = 0;
+
     // Set once. After it, the transport drains the outbox, closes, calls on_disconnected and destroys the engine.
     [[nodiscard]] virtual const std::optional<close_reason>& closing() const = 0;
 
-    // True while the engine cannot take more (a claim is under way): the transport stops reading. Bytes handed over
+    // True while the engine cannot take more (it waits to be admitted, or a claim is under way): the transport stops reading. Bytes handed over
     // meanwhile are kept, within max_message_bytes.
     [[nodiscard]] virtual bool paused() const = 0;
 

@@ -12,7 +12,7 @@ namespace broker::storage {
 namespace {
 
 constexpr std::uint8_t version = 1;
-constexpr std::uint8_t session_version = 2; // 1: without sent_below
+constexpr std::uint8_t session_version = 3; // 1: without sent_below; 2: without user
 constexpr std::uint8_t crc32c_bit = 0x80;   // beside the version; without it the checksum is CRC-32: formats 1 and 2
 constexpr std::uint64_t ttl_max_s = 100ULL * 365 * 24 * 3600; // beyond it time points would overflow
 
@@ -97,19 +97,20 @@ message_fields read_body(byte_reader& in) {
 void encode_session(const session_record& r, std::string& to) {
     record_writer out{to, session_version};
     out.text16(r.client_id).u64(r.expiry_s).u8(r.expires ? 1 : 0);
-    out.u64(static_cast<std::uint64_t>(r.disconnected_at_ms)).u64(r.sent_below.value());
+    out.u64(static_cast<std::uint64_t>(r.disconnected_at_ms)).u64(r.sent_below.value()).text16(r.user);
 }
 
 result<session_record, storage_error> decode_session(std::string_view value) {
-    const bool old = version_of(value) == version;
-    auto in = open(value, old ? version : session_version);
+    const auto as = std::clamp(version_of(value), version, session_version);
+    auto in = open(value, as);
     if (!in) return fail(in.error());
     session_record r;
     r.client_id = in->text16();
     r.expiry_s = in->u64();
     r.expires = in->u8() != 0;
     r.disconnected_at_ms = static_cast<std::int64_t>(in->u64());
-    if (!old) r.sent_below = message_id{in->u64()};
+    if (as >= 2) r.sent_below = message_id{in->u64()};
+    if (as >= 3) r.user = in->text16();
     return closed(*in, std::move(r));
 }
 

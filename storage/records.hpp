@@ -21,6 +21,7 @@ struct session_record {
     bool expires = true;
     std::int64_t disconnected_at_ms = 0; // epoch; 0 while connected
     message_id sent_below{}; // offline: QoS 1 entries with lower ids may have been sent, though no handle is stored
+    std::string user{};      // whose it is; empty: nobody's in particular
 };
 
 struct subscription_record {

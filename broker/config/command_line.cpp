@@ -62,7 +62,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
     if (!admin_socket.empty()) o.admin_socket = admin_socket;
     if (!admin_http.empty()) o.admin_http = admin_http;
     if (threads_given->count() != 0) o.threads = threads;
-    if (anonymous) o.anonymous = true;
+    if (anonymous) o.auth.anonymous = true;
     if (!durability.empty()) apply_toml(o, fmt::format("durability.default = \"{}\"", durability), "--durability");
     if (o.admin_socket.empty()) o.admin_socket = o.data_dir + "/admin.sock";
     validate(o);

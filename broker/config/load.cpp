@@ -82,6 +82,7 @@ struct written {
     std::optional<bool> truth{};
     std::optional<std::int64_t> integer{};
     std::optional<std::string> text{};
+    std::optional<std::vector<std::string>> list{};
 };
 
 struct assigner {
@@ -111,6 +112,10 @@ struct assigner {
     }
     void operator()(milliseconds* to) const { *to = parse_duration(where, key, text("\"500ms\"")); }
     void operator()(std::string* to) const { *to = text("\"text\""); }
+    void operator()(std::vector<std::string>* to) const {
+        if (!value.list) fail_at(where, key, "must be a list of strings, as in [\"a\", \"b\"]");
+        *to = *value.list;
+    }
     void operator()(const choice_value& to) const {
         const auto& chosen = text("\"text\"");
         const auto known = fmt::format("|{}|", to.choices);
@@ -159,6 +164,8 @@ public:
                 each(node, key, [this](const toml::table& one) { options_.listeners.push_back(listener_of(one)); });
             } else if (key == "queue") {
                 each(node, key, [this](const toml::table& one) { options_.queues.push_back(queue_of(one)); });
+            } else if (key == "role") {
+                each(node, key, [this](const toml::table& one) { options_.auth.roles.push_back(role_of(one)); });
             } else if (const auto* const inner = node.as_table()) {
                 if (std::ranges::none_of(table_, [&](const option& o) { return o.key.starts_with(key + "."); })) {
                     fail_at(where(node), key, fmt::format("unknown section; did you mean {}?", nearest(table_, key)));
@@ -188,6 +195,14 @@ private:
         if (const auto* const b = node.as_boolean()) w.truth = b->get();
         if (const auto* const i = node.as_integer()) w.integer = i->get();
         if (const auto* const s = node.as_string()) w.text = s->get();
+        if (const auto* const all = node.as_array()) {
+            w.list.emplace();
+            for (const auto& one : *all) {
+                const auto* const s = one.as_string();
+                if (s == nullptr) return {};
+                w.list->push_back(s->get());
+            }
+        }
         return w;
     }
     // Tables in an array, [[key]].
@@ -221,6 +236,23 @@ private:
         if (q.name.empty()) fail_at(where(t), "queue.name", "is missing; write name = \"jobs\"");
         return q;
     }
+    role role_of(const toml::table& t) {
+        role r;
+        for (const auto& [name, node] : t) {
+            const auto key = fmt::format("role.{}", name.str());
+            const auto place = where(node);
+            const auto w = as_written(node);
+            const assigner set{place, key, w};
+            if (name.str() == "name") set(&r.name);
+            else if (name.str() == "rules") set(&r.rules);
+            else if (name.str() == "users") set(&r.users);
+            else if (name.str() == "everybody") set(&r.everybody);
+            else if (name.str() == "anonymous") set(&r.anonymous);
+            else fail_at(place, key, "unknown key; known are name, rules, users, everybody and anonymous");
+        }
+        if (r.name.empty()) fail_at(where(t), "role.name", "is missing; write name = \"driver\"");
+        return r;
+    }
     std::string separator_of(const toml::table& t) {
         for (const auto& [name, node] : t) {
             const auto* const text = node.as_string();
@@ -233,6 +265,17 @@ private:
             return text->get();
         }
         return {};
+    }
+    void take_ws(const toml::table& t, listener& l) {
+        for (const auto& [name, node] : t) {
+            const auto key = fmt::format("listener.ws.{}", name.str());
+            const auto place = where(node);
+            const auto w = as_written(node);
+            const assigner set{place, key, w};
+            if (name.str() == "allowed_origins") set(&l.allowed_origins.emplace());
+            else if (name.str() == "allow_missing_origin") set(&l.allow_missing_origin.emplace());
+            else fail_at(place, key, "unknown key; known are ws.allowed_origins and ws.allow_missing_origin");
+        }
     }
     listener listener_of(const toml::table& t) {
         listener l;
@@ -250,11 +293,13 @@ private:
                 for (const auto& p : *node.as_array()) protocols.push_back(p.value_or(std::string{}));
             } else if (name.str() == "stomp" && node.is_table()) {
                 l.stomp_separator = separator_of(*node.as_table());
+            } else if (name.str() == "ws" && node.is_table()) {
+                take_ws(*node.as_table(), l);
             } else if (name.str() == "name" || name.str() == "bind" || name.str() == "protocols") {
                 fail_at(place, fmt::format("listener.{}", name.str()), "name and bind are strings, protocols a list");
             } else {
                 fail_at(place, fmt::format("listener.{}", name.str()),
-                        "unknown key; known are name, bind, protocols and stomp.separator");
+                        "unknown key; known are name, bind, protocols, ws.allowed_origins, ws.allow_missing_origin and stomp.separator");
             }
         }
         if (!bound) fail_at(where(t), "listener.bind", "is missing; write bind = \"127.0.0.1:8083\"");
@@ -325,7 +370,12 @@ void apply_environment(options& o, const char* const* environment) {
         const auto at = std::ranges::find(table, key, &option::key);
         if (at == table.end()) fail_at(name, key, fmt::format("unknown key; did you mean {}?", nearest(table, key)));
         const std::string value{line.substr(equals + 1)};
-        written w{.text = value};
+        written w{.text = value, .list = std::vector<std::string>{}};
+        for (std::size_t from = 0; from < value.size();) {
+            const auto comma = std::min(value.find(',', from), value.size());
+            w.list->push_back(value.substr(from, comma - from));
+            from = comma + 1;
+        }
         if (value == "true" || value == "false") w.truth = value == "true";
         std::int64_t number = 0;
         const auto [end, bad] = std::from_chars(value.data(), value.data() + value.size(), number);
@@ -370,9 +420,9 @@ void validate(const options& o) {
     if (o.listeners.empty()) throw config_error{"no listener: write a [[listener]] section or --listen ws://127.0.0.1:8083"};
     for (std::size_t i = 0; i != o.listeners.size(); ++i) {
         const auto& a = o.listeners[i];
-        if (!o.anonymous && !is_loopback(a.host)) {
-            throw config_error{fmt::format("listener {}: {} is not a loopback address and there is no authentication; "
-                                           "write anonymous = true in [auth] if everybody may connect",
+        if (!o.auth.anonymous && !o.auth.has_method() && !is_loopback(a.host)) {
+            throw config_error{fmt::format("listener {}: {} is not a loopback address and there is no authentication; write "
+                                           "password_file or jwt.key_file in [auth], or anonymous = true if everybody may connect",
                                            a.name, a.host)};
         }
         for (std::size_t j = 0; j != i; ++j) {
@@ -423,6 +473,17 @@ std::string queue_text(declared_queue q) {
     return text;
 }
 
+std::string role_text(role& r) {
+    std::string text = "\n[[role]]\n";
+    const auto line = [&text](std::string_view key, auto to) { text += fmt::format("{} = {}\n", key, value_text({.key = key, .to = to})); };
+    line("name", &r.name);
+    line("rules", &r.rules);
+    line("users", &r.users);
+    line("everybody", &r.everybody);
+    line("anonymous", &r.anonymous);
+    return text;
+}
+
 } // namespace
 
 std::string print(options o) {
@@ -437,11 +498,14 @@ std::string print(options o) {
         text += fmt::format("{} = {}\n", one.key.substr(dot + 1), value_text(one));
     }
     for (const auto& q : o.queues) text += queue_text(q);
-    for (const auto& l : o.listeners) {
+    for (auto r : o.auth.roles) text += role_text(r);
+    for (auto& l : o.listeners) {
         constexpr std::array<std::string_view, 4> names{"\"ws\"", "\"mqtt\"", "\"stomp\"", "\"mqtt\", \"stomp\""};
         const bool v6 = l.host.find(':') != std::string::npos;
         text += fmt::format("\n[[listener]]\nname = \"{}\"\nbind = \"{}{}{}:{}\"\nprotocols = [{}]\n", l.name, v6 ? "[" : "",
                             l.host, v6 ? "]" : "", l.port, names[static_cast<std::size_t>(l.protocol)]);
+        if (l.allowed_origins) text += fmt::format("ws.allowed_origins = {}\n", value_text({.key = "", .to = &*l.allowed_origins}));
+        if (l.allow_missing_origin) text += fmt::format("ws.allow_missing_origin = {}\n", *l.allow_missing_origin);
         if (!l.stomp_separator.empty()) text += fmt::format("stomp.separator = \"{}\"\n", l.stomp_separator);
     }
     return text;

@@ -13,7 +13,26 @@ std::vector<option> option_table(options& o) {
         {"node.data_dir", &o.data_dir, "Where sessions, queues and retained messages are kept."},
         {"node.threads", &o.threads, "Threads that serve connections; 0: one per core."},
         {"durability.default", &o.durability, "What PUBACK and RECEIPT promise: none, async (written), sync (on disk)."},
-        {"auth.anonymous", &o.anonymous, "Must be true to listen on other than loopback addresses."},
+        {"auth.anonymous", &o.auth.anonymous, "Lets in who has no credentials. Without any of the methods below it must be true to listen on other than loopback addresses."},
+        {"auth.order", &o.auth.order, "Methods, in the order they are tried: jwt, users. The first that recognises a credential decides."},
+        {"auth.password_file", &o.auth.password_file, "Users: NAME:HASH a line, of `brokerctl user add` or mosquitto_passwd."},
+        {"auth.acl_file", &o.auth.acl_file, "Rights in Mosquitto's acl_file form, beside those of [[role]] sections."},
+        {"auth.default", choice_value{&o.auth.default_policy, "open-without-rules|deny"},
+         "What no rule speaks of: allowed while there is no rule at all, or always denied."},
+        {"auth.partial_subscriptions", choice_value{&b.partial_subscriptions, "filter|refuse"},
+         "Of a subscription whose topics are allowed in part: only those are delivered, or it is refused."},
+        {"auth.jwt.key_file", &o.auth.jwt_key_file, "Key that tokens are verified with: PEM, JWK, JWK set or secret."},
+        {"auth.jwt.jwks_file", &o.auth.jwt_jwks_file, "The same as a JWK set."},
+        {"auth.jwt.algorithms", &o.auth.jwt_algorithms, "HS256, HS384, HS512, RS256, PS256, ES256, EdDSA; empty: those of the keys."},
+        {"auth.jwt.issuer", &o.auth.jwt_issuer, "What iss must be; empty: anything."},
+        {"auth.jwt.audience", &o.auth.jwt_audience, "One of these must be in aud; empty: only tokens without aud."},
+        {"auth.jwt.sources", &o.auth.jwt_sources, "Where tokens are looked for: header, query:NAME, subprotocol, password."},
+        {"auth.jwt.leeway", &o.auth.jwt_leeway, "By how much the issuer's clock may differ."},
+        {"auth.jwt.user_claim", &o.auth.jwt_user_claim, "The claim that names the user."},
+        {"auth.jwt.require_expiry", &o.auth.jwt_require_expiry, "Tokens without exp are refused."},
+        {"auth.jwt.scope_prefix", &o.auth.jwt_scope_prefix, "Scopes that begin with it are rights: brokerd:publish:FILTER."},
+        {"auth.jwt.token_bytes", size(o.auth.jwt_token_bytes_max), "Longest token."},
+        {"auth.jwt.on_expiry.grace", &o.auth.jwt_grace, "How long a connection outlives its token."},
         {"log.level", choice_value{&o.log_level, "trace|debug|info|warn|error|off"}, "Least severe messages that are logged."},
         {"log.format", choice_value{&o.log_format, "auto|text|json"}, "auto: text on a terminal, JSON otherwise."},
         {"admin.socket", &o.admin_socket, "Unix socket for brokerctl; empty: DATA_DIR/admin.sock."},
@@ -54,6 +73,9 @@ std::vector<option> option_table(options& o) {
         {"limits.disk_free", size(b.disk_free_min), "Durable publications are refused when less room than this, or a tenth of the disk, is left."},
         {"limits.store_pending", size(b.store_pending_bytes_max), "Bytes waiting for the disk before publishers wait."},
         {"ws.idle_timeout", &b.idle_timeout, "A silent peer is pinged at half of it and closed at it; 0s: never."},
+        {"ws.allowed_origins", &o.allowed_origins,
+         "Pages that may connect: same-origin, https://app.example.com, https://*.example.com, or * for all."},
+        {"ws.allow_missing_origin", &o.allow_missing_origin, "Requests without Origin are let in: programs that are no browsers."},
         {"mqtt.receive_maximum", &b.mqtt_receive_maximum, "Unacknowledged QoS 1 and 2 publications of a client."},
         {"mqtt.max_inflight", &b.mqtt_max_inflight, "Unacknowledged QoS 1 and 2 deliveries to a client."},
         {"mqtt.topic_alias_maximum", &b.mqtt_topic_alias_maximum, "Topic aliases a client may use."},
@@ -95,6 +117,11 @@ struct writer {
     std::string operator()(const seconds* v) const { return fmt::format("\"{}s\"", v->count()); }
     std::string operator()(const milliseconds* v) const { return fmt::format("\"{}ms\"", v->count()); }
     std::string operator()(const std::string* v) const { return fmt::format("\"{}\"", *v); }
+    std::string operator()(const std::vector<std::string>* v) const {
+        std::string text = "[";
+        for (const auto& one : *v) text += fmt::format("{}\"{}\"", text.size() == 1 ? "" : ", ", one);
+        return text + "]";
+    }
     std::string operator()(const choice_value& v) const { return fmt::format("\"{}\"", *v.to); }
     std::string operator()(const overflow_policy* v) const { return fmt::format("\"{}\"", word(*v)); }
     std::string operator()(const storage::durability* v) const {

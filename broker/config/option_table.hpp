@@ -11,7 +11,7 @@
 
 namespace broker::config {
 
-// Sizes are written "64KiB", durations "10s", everything else as TOML's own types.
+// Sizes are written "64KiB", durations "10s", lists ["a", "b"] (in the environment a,b), everything else as TOML's own types.
 struct size_value { std::size_t* to; };
 struct count_value { std::size_t* to; };
 struct choice_value { std::string* to; std::string_view choices; }; // "a|b|c"
@@ -19,7 +19,7 @@ struct choice_value { std::string* to; std::string_view choices; }; // "a|b|c"
 struct option {
     std::string_view key{};
     std::variant<bool*, std::uint16_t*, std::uint32_t*, count_value, size_value, seconds*, milliseconds*, std::string*,
-                 choice_value, storage::durability*, overflow_policy*>
+                 choice_value, storage::durability*, overflow_policy*, std::vector<std::string>*>
         to{};
     std::string_view doc{};
 };

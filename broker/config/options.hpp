@@ -5,6 +5,7 @@
 #include "core/queue_settings.hpp"
 #include "storage/store.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,40 @@ struct listener {
     std::string host{"127.0.0.1"};
     std::uint16_t port = 0;
     std::string stomp_separator{}; // slash or dot; empty: as stomp.separator says
+    std::optional<std::vector<std::string>> allowed_origins{}; // nothing: as ws.allowed_origins says
+    std::optional<bool> allow_missing_origin{};
+};
+
+struct role { // [[role]]
+    std::string name{};
+    std::vector<std::string> rules{}; // "allow publish fleet/%u/#"
+    std::vector<std::string> users{}; // who has it
+    bool everybody = false;
+    bool anonymous = false;           // clients without a user
+};
+
+struct auth_options {
+    bool anonymous = false; // written out: clients without credentials are let in
+    std::vector<std::string> order{"jwt", "users"};
+    std::string default_policy = "open-without-rules";
+    std::string password_file{};
+    std::string acl_file{};
+    std::string jwt_key_file{};
+    std::string jwt_jwks_file{};
+    std::vector<std::string> jwt_algorithms{};
+    std::string jwt_issuer{};
+    std::vector<std::string> jwt_audience{};
+    std::vector<std::string> jwt_sources{"header", "query:access_token", "subprotocol", "password"};
+    seconds jwt_leeway{30};
+    std::string jwt_user_claim = "sub";
+    bool jwt_require_expiry = true;
+    std::string jwt_scope_prefix = "brokerd:";
+    std::size_t jwt_token_bytes_max = 8 * 1024;
+    seconds jwt_grace{15};
+    std::vector<role> roles{};
+
+    // Somebody has to prove who he is.
+    [[nodiscard]] bool has_method() const { return !password_file.empty() || !jwt_key_file.empty() || !jwt_jwks_file.empty(); }
 };
 
 struct options {
@@ -25,13 +60,15 @@ struct options {
     std::string data_dir = "data";
     std::uint32_t threads = 0; // 0: one per core
     storage::durability durability = storage::durability::sync;
-    bool anonymous = false;    // written out: other than loopback addresses may be bound without authentication
+    auth_options auth{};
     std::string log_level = "info";
     std::string log_format = "auto"; // text on a terminal, JSON otherwise
     std::string admin_socket{};      // empty: DATA_DIR/admin.sock
     std::string admin_http = "off";  // HOST:PORT
     seconds sys_interval{10};        // 0: no $SYS topics
     std::string stomp_separator = "slash"; // of listeners that do not say
+    std::vector<std::string> allowed_origins{"same-origin"}; // of listeners that do not say
+    bool allow_missing_origin = true;
     std::vector<listener> listeners{};
     std::vector<declared_queue> queues{}; // [[queue]]
     limits bounds{};

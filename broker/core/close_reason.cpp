@@ -15,6 +15,7 @@ std::string_view token(close_cause cause) {
     case close_cause::internal: return "internal";
     case close_cause::overload: return "overload";
     case close_cause::not_authenticated: return "token_invalid";
+    case close_cause::token_expired: return "token_expired";
     case close_cause::forbidden: return "forbidden";
     case close_cause::keepalive: return "keepalive";
     case close_cause::taken_over: return "taken_over";

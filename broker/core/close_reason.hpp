@@ -21,6 +21,7 @@ enum class close_cause : std::uint8_t {
     internal,
     overload,
     not_authenticated,
+    token_expired,
     forbidden,
     keepalive, // the peer was silent for longer than it promised
     taken_over,
@@ -30,7 +31,7 @@ enum class close_cause : std::uint8_t {
     use_another_server, // for now
     server_moved,       // for good
 };
-inline constexpr std::size_t close_causes = 19;
+inline constexpr std::size_t close_causes = 20;
 
 struct close_reason {
     close_cause cause = close_cause::normal;

@@ -60,6 +60,7 @@ struct limits {
     // Per session and per queue
     std::size_t session_queue_messages_max = 10'000;
     std::size_t session_queue_bytes_max = 64 * 1024 * 1024;
+    std::string partial_subscriptions{"filter"};     // or refuse: of subscriptions whose topics are allowed in part
     std::string session_queue_policy{"drop-oldest"}; // or drop-new
     std::size_t session_memory_messages_max = 1'000; // head of the queue kept in memory
     std::size_t session_memory_bytes_max = 1024 * 1024;

@@ -63,7 +63,9 @@ public:
         last_read_ = now;
         switch (info_.kind) {
         case listener_kind::websocket:
-            opening_ = std::make_unique<opening>(shard_.bounds());
+            opening_ = std::make_unique<opening>(
+                shard_.bounds(), handshake_policy{.origins = info_.origins ? &*info_.origins : nullptr,
+                                                   .credentials = environment_.access == nullptr ? nullptr : &environment_.access->set().sources});
             break;
         case listener_kind::tcp: break;
         case listener_kind::mqtt: set_engine(mqtt::make_engine); break;
@@ -87,6 +89,7 @@ public:
         stalled_ = false;
         if (phase_ != phase::gone && !(engine_ && engine_->paused())) read_on();
     }
+    void on_new_rules(time_point now) override;
     void shut_down(const close_reason& why, time_point now) override {
         if (phase_ == phase::gone || phase_ == phase::draining) return;
         if (engine_) {
@@ -103,7 +106,7 @@ public:
 private:
     enum class phase : std::uint8_t { opening, open, draining, gone };
     struct opening {
-        explicit opening(const limits& bounds) : upgrade{bounds} {}
+        opening(const limits& bounds, const handshake_policy& with) : upgrade{bounds, with} {}
         handshake upgrade;
     };
 
@@ -126,7 +129,7 @@ private:
     // --- outbox_listener ---
     void on_output() override { shard_.schedule_end_of_turn(*this); }
 
-    void set_engine(std::unique_ptr<broker::engine> (*make)(const engine_context&, time_point));
+    void set_engine(std::unique_ptr<broker::engine> (*make)(const engine_context&, time_point), security::credentials request = {});
     void begin_draining(const close_reason& why, std::uint16_t code, std::string_view text);
     void close_frame(std::uint16_t code, std::string_view text);
     bool write();
@@ -146,6 +149,7 @@ private:
     connection_environment& environment_;
     connection_id id_;
     outbox out_;
+    std::unique_ptr<gate> gate_; // null: everybody is let in
     std::unique_ptr<opening> opening_;
     std::unique_ptr<broker::engine> engine_;
     websocket::decoder decoder_;
@@ -261,9 +265,10 @@ void connection::feed_handshake(std::span<std::uint8_t> bytes) {
     out_.append_raw(as_bytes(upgrade.response()));
     const auto* const chosen = find_subprotocol(upgrade.subprotocol());
     auto pipelined = upgrade.take_pipelined();
+    auto credentials = upgrade.take_credentials();
     opening_.reset();
     out_.frame_with(websocket::frame_header);
-    set_engine(chosen->make);
+    set_engine(chosen->make, std::move(credentials));
     if (!pipelined.empty()) {
         feed({reinterpret_cast<std::uint8_t*>(pipelined.data()), pipelined.size()});
     }
@@ -282,7 +287,12 @@ void connection::sniff(std::span<std::uint8_t> bytes) {
     engine_->on_bytes(bytes, shard_.now());
 }
 
-void connection::set_engine(std::unique_ptr<broker::engine> (*make)(const engine_context&, time_point)) {
+void connection::set_engine(std::unique_ptr<broker::engine> (*make)(const engine_context&, time_point), security::credentials request) {
+    if (environment_.access != nullptr) {
+        error_code ec;
+        const auto peer = socket_.remote_endpoint(ec);
+        gate_ = std::make_unique<gate>(*environment_.access, shard_, ec ? "" : peer.address().to_string(), std::move(request));
+    }
     engine_ = make({.route = shard_.core().route(),
                     .sessions = shard_.core().sessions(),
                     .out = out_,
@@ -293,7 +303,8 @@ void connection::set_engine(std::unique_ptr<broker::engine> (*make)(const engine
                             const auto n = shard_.core().desk().next_id();
                             return fmt::format("{}-{:x}", environment_.node_name, n);
                         },
-                    .dotted = info_.dotted},
+                    .dotted = info_.dotted,
+                    .admit = gate_.get()},
                    shard_.now());
     phase_ = phase::open;
     deadline_ = never;
@@ -464,6 +475,19 @@ void connection::disconnect_engine() {
     }
     engine_->on_disconnected(shard_.now());
     engine_.reset();
+    gate_.reset();
+}
+
+void connection::on_new_rules(time_point now) {
+    if (!engine_ || !gate_ || engine_->closing()) return;
+    auto given = gate_->again();
+    if (!given) return;
+    if (auto* const may = std::get_if<welcome>(&*given)) {
+        engine_->on_rights(std::move(*may), now);
+    } else {
+        engine_->close(std::get<close_reason>(*given), now);
+    }
+    out_.touch();
 }
 
 // --- deadlines ---

@@ -6,7 +6,9 @@
 #pragma once
 
 #include "core/close_reason.hpp"
+#include "net/gate.hpp"
 #include "protocols/engine.hpp"
+#include "security/origin.hpp"
 #include "shard/shard.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
@@ -25,6 +27,7 @@ struct listener_info {
     std::string name;
     listener_kind kind = listener_kind::websocket;
     bool dotted = false; // STOMP destinations separate levels by '.'
+    std::optional<security::allowed_origins> origins{}; // of WebSocket; nothing: pages of everybody
 };
 
 // What connections of all shards share.
@@ -32,6 +35,7 @@ struct connection_environment {
     std::atomic<std::uint64_t> next_id{1};
     std::atomic<std::size_t> open{0};
     std::string node_name;
+    access_desk* access = nullptr; // null: everybody is let in
 };
 
 // What listings show beside the engine's own words.

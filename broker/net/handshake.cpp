@@ -105,6 +105,23 @@ void handshake::decide(std::size_t request_size) {
         return refuse(400, "a WebSocket upgrade has no body");
     }
 
+    if (policy_.origins != nullptr) {
+        std::optional<std::string_view> origin;
+        if (const auto it = request.find(http::field::origin); it != request.end()) origin.emplace(it->value().data(), it->value().size());
+        const auto host = request[http::field::host];
+        if (request.count(http::field::origin) > 1 || !policy_.origins->allows(origin, {host.data(), host.size()})) {
+            return refuse(403, "pages of this origin may not connect (ws.allowed_origins)");
+        }
+    }
+    if (policy_.credentials != nullptr) {
+        std::vector<security::header_line> headers;
+        for (const auto& f : request) headers.push_back({{f.name_string().data(), f.name_string().size()}, {f.value().data(), f.value().size()}});
+        const auto target = request.target();
+        auto brought = security::credentials_in({target.data(), target.size()}, headers, *policy_.credentials);
+        if (!brought) return refuse(401, "the credentials of the request are malformed, or more than one", "WWW-Authenticate: Bearer\r\n");
+        credentials_ = std::move(*brought);
+    }
+
     // The client's order among what we serve decides.
     std::vector<std::string> offered;
     const auto [first, last] = request.equal_range("Sec-WebSocket-Protocol");

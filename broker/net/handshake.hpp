@@ -3,17 +3,24 @@
 
 #include "core/bytes.hpp"
 #include "core/limits.hpp"
+#include "security/credentials.hpp"
+#include "security/origin.hpp"
 
 #include <string>
 #include <string_view>
 
 namespace broker {
 
+struct handshake_policy { // what it points to outlives the handshake
+    const security::allowed_origins* origins = nullptr;        // null: pages of everybody
+    const security::credential_sources* credentials = nullptr; // where the request may carry them; null: nobody asks
+};
+
 class handshake {
 public:
     enum class outcome : std::uint8_t { need_more, accepted, refused };
 
-    explicit handshake(const limits& bounds) : bounds_{bounds} {}
+    explicit handshake(const limits& bounds, const handshake_policy& with = {}) : bounds_{bounds}, policy_{with} {}
 
     // Bytes of the request, in order. Ignored once the outcome is known.
     void feed(byte_view bytes);
@@ -24,12 +31,15 @@ public:
     [[nodiscard]] std::string_view reason() const { return reason_; }             // refused: a literal for the log
     // What the client sent behind the request, to be read as frames.
     [[nodiscard]] std::string take_pipelined() { return std::move(pipelined_); }
+    [[nodiscard]] security::credentials take_credentials() { return std::move(credentials_); }
 
 private:
     void decide(std::size_t request_size);
     void refuse(unsigned status, std::string_view reason, std::string_view extra_headers = "");
 
     const limits& bounds_;
+    handshake_policy policy_;
+    security::credentials credentials_;
     std::string buffer_;
     std::string response_;
     std::string subprotocol_;

@@ -69,6 +69,7 @@ struct queue_delivery { // to the consumer's shard
 struct session_request { // a client came to `to`: hand its session over, or end it
     slot* which = nullptr;
     std::string client_id{};
+    std::string user{}; // who claims it
     std::uint16_t to = 0;
     bool clean = false;
     std::uint64_t claim = 0; // its number
@@ -76,9 +77,10 @@ struct session_request { // a client came to `to`: hand its session over, or end
 struct session_gone { // the answer when there is none (any more)
     std::string client_id{};
 };
-struct session_refused { // the answer when a later claim has it
+struct session_refused { // the answer when a later claim has it, or another user
     std::string client_id{};
     std::uint64_t claim = 0;
+    bool forbidden = false;
 };
 struct session_arrival {
     slot* which = nullptr;

@@ -39,7 +39,7 @@ std::string_view name(method m) {
 
 bool access_control::recognises(method m, const credentials& c) const {
     switch (m) {
-    case method::token: return !keys_.empty() && (!c.token.empty() || (c.password && looks_like_token(*c.password)));
+    case method::token: return !keys_.empty() && (!c.token.empty() || (settings_.tokens_as_password && c.password && looks_like_token(*c.password)));
     case method::users: return users_ != nullptr && c.token.empty() && !c.user.empty() && c.password;
     case method::anonymous: return settings_.anonymous && c.none();
     }

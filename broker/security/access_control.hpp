@@ -26,6 +26,7 @@ struct access_settings {
     bool anonymous = false; // clients that bring nothing
     jwt_settings tokens{};
     std::string scope_prefix = "brokerd:";
+    bool tokens_as_password = true;
 };
 
 struct admitted {

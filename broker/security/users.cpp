@@ -21,10 +21,13 @@ result<std::vector<user>, std::string> import_mosquitto_passwords(std::string_vi
         const auto name = trimmed(line.substr(0, colon));
         if (name.empty() || !is_utf8(name) || name.contains('\0')) return wrong("the name is empty or not UTF-8 text");
         // Never the line itself: it may be a password.
-        auto hash = password_hash::parse(trimmed(line.substr(colon + 1)));
+        auto text_of_hash = trimmed(line.substr(colon + 1));
+        const bool disabled = text_of_hash.starts_with('!');
+        if (disabled) text_of_hash.remove_prefix(1);
+        auto hash = password_hash::parse(text_of_hash);
         if (!hash) return wrong(fmt::format("the hash of '{}' is {}; plain passwords become hashes with mosquitto_passwd -U", name, hash.error()));
         if (!names.emplace(name).second) return wrong(fmt::format("'{}' is there twice", name));
-        made.push_back({.name = std::string{name}, .hash = std::move(*hash)});
+        made.push_back({.name = std::string{name}, .hash = std::move(*hash), .disabled = disabled});
     }
     return made;
 }

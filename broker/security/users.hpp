@@ -15,7 +15,7 @@ struct user {
     bool disabled = false;
 };
 
-// Mosquitto's password file: "NAME:HASH" a line, '#' in front of comments. Error: "FILE:LINE: what, what to do".
+// Mosquitto's password file: "NAME:HASH" a line, '#' in front of comments. A '!' in front of the hash: disabled. Error: "FILE:LINE: what, what to do".
 [[nodiscard]] result<std::vector<user>, std::string> import_mosquitto_passwords(std::string_view text, std::string_view file);
 
 // Threading: immutable. check() takes milliseconds.

@@ -256,6 +256,7 @@ std::optional<ticket> session::forget(packet_id packet) {
 void session::attach(const attachment& with) {
     BROKER_ASSERT(subscriber_ == nullptr);
     subscriber_ = with.who;
+    if (user_.empty()) user_ = with.user;
     window_ = std::clamp<std::uint16_t>(with.window, 1, window_max); // [MQTT-4.9.0-1]
     set_will(with.last_will); // the one before was for another connection [MQTT-3.1.3-9]
     ends_at_ = never;

@@ -52,6 +52,7 @@ enum class settlement : std::uint8_t {
 // Who attaches, and with what wishes.
 struct attachment {
     subscriber* who = nullptr;
+    std::string user{};       // whose session it is; empty: nobody's in particular
     std::uint16_t window = 1; // unacknowledged QoS > 0 deliveries at once, 1 to window_max
     seconds expiry{0};        // how long the session outlives the connection; 0: not at all
     bool expires = true;      // false: never (MQTT 5 0xFFFFFFFF, MQTT 3 clean session 0); expiry is ignored
@@ -68,6 +69,8 @@ public:
 
     [[nodiscard]] slot& handle() const { return *slot_; }
     [[nodiscard]] session_id id() const { return slot_->id; }
+    [[nodiscard]] const std::string& user() const { return user_; }
+    [[nodiscard]] bool belongs_to(std::string_view user) const { return user_.empty() || user_ == user; }
     [[nodiscard]] bool durable() const { return slot_->durable.load(std::memory_order_relaxed); }
     [[nodiscard]] bool online() const { return subscriber_ != nullptr; }
     [[nodiscard]] std::size_t outstanding() const { return outstanding_.size(); }
@@ -117,6 +120,7 @@ public:
     // MQTT 5 DISCONNECT may change the expiry and drop the will.
     void set_expiry(seconds expiry, bool expires);
     void set_will(std::optional<will> last_will);
+    [[nodiscard]] const message* last_will() const { return will_ ? will_->message.get() : nullptr; }
 
     // --- what the middle uses ---
 
@@ -239,6 +243,7 @@ private:
     subscriber* subscriber_ = nullptr;
     std::uint16_t window_ = 1;
     std::uint16_t last_handle_ = 0;
+    std::string user_; // whose it is; empty: whoever comes first
     seconds expiry_{0};
     bool expires_ = true;
     time_point ends_at_ = never; // offline: when the session expires

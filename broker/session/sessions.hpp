@@ -15,12 +15,14 @@ public:
                                 // disk; the subscriber's on_session() will be called
         bool present = false;   // it existed before (never true with `clean`)
         bool refused = false;   // max_sessions reached: nothing will come
+        bool forbidden = false; // it is another user's: nothing will come
     };
 
     virtual ~sessions() = default;
 
     // Attaches `who` to the session of this client id, taking it over from whoever has it (who is evicted with
-    // taken_over), creating it when there is none. `clean`: an existing session is deleted first. Call resume() on the
+    // taken_over), creating it when there is none. One that belongs to another user than attachment::user is left alone, with
+    // `clean` too; who has to wait for that is evicted with forbidden. `clean`: an existing session is deleted first. Call resume() on the
     // session after the protocol's answer has been written. Between a claim and its answer the caller must be alive or
     // call abandon().
     [[nodiscard]] virtual claimed claim(std::string_view client_id, bool clean, attachment with, time_point now) = 0;

@@ -51,6 +51,7 @@ sessions::claimed shard_sessions::claim(std::string_view client_id, bool clean, 
         }
         if (s.owner.load(std::memory_order_acquire) == mine && s.holder.load(std::memory_order_acquire) == mine) {
             auto& known = *s.held;
+            if (!known.belongs_to(with.user)) return {.forbidden = true};
             take_over(known, clean, now);
             if (s.held == nullptr) continue; // ended: the client id is free again
             known.claim_ = number;
@@ -62,7 +63,7 @@ sessions::claimed shard_sessions::claim(std::string_view client_id, bool clean, 
         const bool first = wait_here(client_id, {.who = with.who, .with = with, .clean = clean, .number = number}, now);
         if (first && owner != mine) {
             desk_.send(owner, session_request{
-                                  .which = &s, .client_id = s.client_id, .to = mine, .clean = clean, .claim = number});
+                                  .which = &s, .client_id = s.client_id, .user = with.user, .to = mine, .clean = clean, .claim = number});
         }
         return {};
     }

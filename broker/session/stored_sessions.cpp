@@ -28,7 +28,8 @@ void shard_sessions::record(const session& s, std::int64_t disconnected_at_ms) {
                              .expiry_s = static_cast<std::uint64_t>(s.expiry_.count()),
                              .expires = s.expires_,
                              .disconnected_at_ms = disconnected_at_ms,
-                             .sent_below = s.sent_before_restart_below_},
+                             .sent_below = s.sent_before_restart_below_,
+                             .user = s.user_},
                             value);
     desk_.open().put(column::sessions, storage::session_key(s.id()), value);
     desk_.require(true);
@@ -58,6 +59,7 @@ void shard_sessions::restore(const storage::recovered_session& from, time_point 
     if (handle == nullptr) return erase_records(from.id);
     auto& s = create(*handle);
     handle->durable.store(true, std::memory_order_relaxed);
+    s.user_ = from.session.user;
     s.expiry_ = seconds{from.session.expiry_s};
     s.expires_ = from.session.expires;
     const bool was_connected = from.session.disconnected_at_ms == 0;

@@ -38,6 +38,9 @@ void shard_sessions::on(session_request m, time_point now) {
         return;
     }
     if (s.held != nullptr) {
+        if (!s.held->belongs_to(m.user)) {
+            return desk_.send(m.to, session_refused{.client_id = std::move(m.client_id), .claim = m.claim, .forbidden = true});
+        }
         if (m.claim < s.held->claim_) {
             return desk_.send(m.to, session_refused{.client_id = std::move(m.client_id), .claim = m.claim});
         }
@@ -93,6 +96,7 @@ void shard_sessions::on(session_refused m, time_point now) {
     auto node = claims_.extract(m.client_id);
     if (node.empty() || node.mapped().who == nullptr) return;
     if (node.mapped().number != m.claim) return answer(node.key(), node.mapped(), now); // a later one has replaced it
+    if (m.forbidden) return node.mapped().who->evict({.cause = close_cause::forbidden}, now);
     node.mapped().who->evict({.cause = close_cause::taken_over, .detail = "the same client id connected again"}, now);
 }
 
@@ -101,6 +105,8 @@ void shard_sessions::answer(const std::string& client_id, const pending_claim& p
     const auto again = claim(client_id, pending.clean, pending.with, pending.number, now);
     if (again.now != nullptr) {
         pending.who->on_session(*again.now, again.present, now);
+    } else if (again.forbidden) {
+        pending.who->evict({.cause = close_cause::forbidden}, now);
     } else if (again.refused) {
         pending.who->evict({.cause = close_cause::overload, .detail = "max_sessions reached"}, now);
     }

@@ -32,6 +32,7 @@ public:
     virtual void on_durable(ticket upto, time_point now) = 0;
     virtual void on_deadline(time_point now) = 0;
     virtual void on_uncongested() = 0; // read again, if there is now less of it than it takes not to
+    virtual void on_new_rules(time_point now) = 0; // of access: what is open is looked at again
     virtual void shut_down(const close_reason& why, time_point now) = 0;
     [[nodiscard]] virtual const broker::engine* engine() const = 0; // null before the protocol is known
     [[nodiscard]] virtual connection_id id() const = 0;

@@ -171,6 +171,10 @@ void engine::deliver(const delivery& d, time_point now) {
     auto& count = with_.route.count();
     if (closing_) return;
     if (phase_ != phase::connected) return count.drop(drop_reason::disconnected); // QoS 0 ahead of CONNACK [MQTT-3.2.0-1]
+    if (filtered_ && !may_.receive(d.message->topic())) {
+        count.drop(drop_reason::acl);
+        return give_up(d);
+    }
     if (d.level == qos::at_most_once && with_.out.over_limit()) return count.drop(drop_reason::queue_full);
     sent_topic_aliases::choice alias;
     if (sent_aliases_) alias = sent_aliases_->choose(d.message->topic());
@@ -182,11 +186,7 @@ void engine::deliver(const delivery& d, time_point now) {
                                      now);
     if (size == 0) { // as if it had been delivered [MQTT-3.1.2-25]
         count.drop(drop_reason::too_big);
-        if (d.handle != 0) {
-            too_large_.push_back(d.handle);
-            with_.out.touch();
-        }
-        return;
+        return give_up(d);
     }
     if (alias.alias != 0 && !alias.known) sent_aliases_->set(alias.alias, d.message->topic());
     constexpr auto mine = static_cast<std::size_t>(protocol_kind::mqtt);
@@ -194,14 +194,20 @@ void engine::deliver(const delivery& d, time_point now) {
     count.message_bytes_sent[mine] += d.message->payload().size();
 }
 
+void engine::give_up(const delivery& d) {
+    if (d.handle == 0) return;
+    given_up_.push_back(d.handle);
+    with_.out.touch();
+}
+
 void engine::release(std::uint16_t handle, time_point) {
     if (!closing_) send(encode_ack(packet_type::pubrel, packet_id{handle}, reason_code::success, level_));
 }
 
 void engine::settle_deferred(time_point now) {
-    while (!too_large_.empty() && session_ != nullptr) {
-        const auto handle = too_large_.back();
-        too_large_.pop_back();
+    while (!given_up_.empty() && session_ != nullptr) {
+        const auto handle = given_up_.back();
+        given_up_.pop_back();
         (void)session_->settle(handle, settlement::accepted, now);
     }
 }
@@ -215,11 +221,12 @@ void engine::on_writable(time_point now) {
 
 time_point engine::next_deadline() const {
     if (closing_) return never;
-    if (phase_ == phase::recording) return opened_at_ + with_.bounds.connect_timeout; // a store that fails is no reason to wait for ever
-    if (unread_) return never;
+    // A store that fails, or nobody who answers, is no reason to wait for ever.
+    if (phase_ == phase::recording || phase_ == phase::admitting) return opened_at_ + with_.bounds.connect_timeout;
+    if (unread_) return until_;
     if (phase_ == phase::waiting || phase_ == phase::authenticating) return opened_at_ + with_.bounds.connect_timeout;
-    if (keep_alive_s_ == 0) return never;
-    return last_packet_ + milliseconds{keep_alive_s_ * 1500}; // [MQTT-3.1.2-22]
+    if (keep_alive_s_ == 0) return until_;
+    return std::min(until_, last_packet_ + milliseconds{keep_alive_s_ * 1500}); // [MQTT-3.1.2-22]
 }
 
 void engine::on_deadline(time_point now) {
@@ -227,6 +234,8 @@ void engine::on_deadline(time_point now) {
     if (phase_ == phase::recording) {
         return close({.cause = close_cause::overload, .detail = "the session could not be stored in time"}, now);
     }
+    if (phase_ == phase::connected && until_ <= now) return close({.cause = close_cause::token_expired}, now);
+    if (phase_ == phase::admitting) return close({.cause = close_cause::overload, .detail = "not authenticated in time"}, now);
     close({.cause = close_cause::keepalive,
            .detail = phase_ == phase::waiting          ? "no CONNECT in time"
                      : phase_ == phase::authenticating ? "not authenticated in time"
@@ -238,6 +247,14 @@ void engine::on_reading(bool reads, time_point now) {
     unread_ = !reads;
     last_packet_ = now;
     opened_at_ = now;
+}
+
+void engine::on_rights(welcome again, time_point now) {
+    if (closing_) return;
+    until_ = again.until;
+    may_.grant(std::move(again.may), with_.admit);
+    if (session_ != nullptr) review_subscriptions(now);
+    with_.out.touch();
 }
 
 // --- endings ---
@@ -285,7 +302,10 @@ void engine::on_disconnected(time_point now) {
     if (session_ == nullptr) return;
     // Every end but the client's own DISCONNECT publishes the will [MQTT-3.1.2-8]; a connection that was not accepted has
     // none.
-    with_.sessions.detach(*session_, connack_sent_ && !clean_end_, now);
+    const auto* const last_will = session_->last_will();
+    const bool may = last_will == nullptr || may_.publish(last_will->topic(), last_will->retain()); // by the rules of now
+    if (!may) with_.route.count().drop(drop_reason::acl);
+    with_.sessions.detach(*session_, connack_sent_ && !clean_end_ && may, now);
     session_ = nullptr;
 }
 

@@ -27,7 +27,10 @@ public:
     void on_disconnected(time_point now) override;
     void close(const close_reason& why, time_point now) override;
     [[nodiscard]] const std::optional<close_reason>& closing() const override { return closing_; }
-    [[nodiscard]] bool paused() const override { return phase_ == phase::claiming || phase_ == phase::recording; }
+    void on_rights(welcome again, time_point now) override;
+    [[nodiscard]] bool paused() const override {
+        return phase_ == phase::admitting || phase_ == phase::claiming || phase_ == phase::recording;
+    }
     void on_reading(bool reads, time_point now) override;
     [[nodiscard]] bool accepts_text() const override { return false; } // [MQTT-6.0.0-1]
     [[nodiscard]] client_info info() const override;
@@ -42,9 +45,9 @@ public:
     void evict(const close_reason& why, time_point now) override;
 
 private:
-    // waiting for CONNECT → [authenticating, §4.12] → [claiming: the session is on its way] → [recording: CONNACK waits until
+    // waiting for CONNECT → [authenticating, §4.12] → [admitting: who it is takes a while to find out] → [claiming: the session is on its way] → [recording: CONNACK waits until
     // the session's record is on disk] → connected (CONNACK sent)
-    enum class phase : std::uint8_t { waiting, authenticating, claiming, recording, connected };
+    enum class phase : std::uint8_t { waiting, authenticating, admitting, claiming, recording, connected };
     // A granted subscription that asks for what is retained: it follows the SUBACK, which waits for the ticket.
     struct retained_wish {
         ticket at{};
@@ -92,7 +95,11 @@ private:
     void begin_authentication(const connect& c, byte_view body, time_point now);
     void authenticate(std::optional<byte_view> data, time_point now);
     void authenticated(time_point now);
+    void seek_admission(const connect& c, byte_view body, time_point now);
+    void on_admission(admission::answer given, time_point now);
+    void enter(const connect& c, admission::answer given, time_point now);
     void claim_session(const connect& c, time_point now);
+    void review_subscriptions(time_point now);
     void accept(bool present, time_point now);
     void begin(std::string_view connack, time_point now);
     void process_buffered(time_point now);
@@ -103,7 +110,7 @@ private:
 
     // PUBLISH
     [[nodiscard]] std::optional<std::string_view> topic_of(const publish& p);
-    [[nodiscard]] std::optional<objection> objection_to(const publish& p, std::string_view topic) const;
+    [[nodiscard]] std::optional<objection> objection_to(const publish& p, std::string_view topic);
     [[nodiscard]] message_ptr message_of(const publish& p, std::string_view topic, time_point now);
     void refuse_publish(const publish& p, const objection& why);
 
@@ -120,6 +127,7 @@ private:
     // What an acknowledgement may say about its code [MQTT-3.1.2-29].
     [[nodiscard]] wording told(std::string_view why) const;
     void settle_deferred(time_point now);
+    void give_up(const delivery& d); // it is not sent, and settled as if it had been
     [[nodiscard]] bool v5() const { return level_ == protocol_level::v5; }
 
     engine_context with_;
@@ -135,11 +143,16 @@ private:
     std::string buffer_;     // an incomplete packet, or what came while paused
     boost::container::deque<held_packet> held_; // allocates nothing while empty
     boost::container::deque<retained_wish> wishes_;
-    std::vector<std::uint16_t> too_large_; // deliveries the client cannot take, to be settled after the call
+    std::vector<std::uint16_t> given_up_; // deliveries that are not sent, to be settled after the call
     std::size_t exchanges_ = 0;            // QoS 1 and 2 publications of this connection that are not finished [§4.9]
     std::string client_id_;
     std::string assigned_client_id_;
     std::string user_;
+    std::string owner_;        // whom the session belongs to
+    std::string connect_body_; // phase admitting
+    permissions may_;
+    bool filtered_ = false;    // some subscription is allowed in part
+    time_point until_ = never; // the client's token ends
     std::string scratch_;
     topic_aliases aliases_;
     std::unique_ptr<sent_topic_aliases> sent_aliases_; // null: the client allows none

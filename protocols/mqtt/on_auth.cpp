@@ -61,7 +61,7 @@ void engine::authenticated(time_point now) {
     const auto body = std::move(enhanced_->connect_body);
     const auto c = decode_connect(byte_reader{as_bytes(body)});
     BROKER_ASSERT(c.has_value()); // it was, before the exchange began
-    claim_session(*c, now);
+    seek_admission(*c, as_bytes(body), now);
 }
 
 } // namespace broker::mqtt

@@ -1,6 +1,7 @@
 // CONNECT (MQTT 5 §3.1) and CONNACK (§3.2).
 #include "protocols/mqtt/engine.hpp"
 
+#include "core/assert.hpp"
 #include "core/topic.hpp"
 #include "core/utf8.hpp"
 
@@ -110,22 +111,56 @@ void engine::on_connect(const connect& c, byte_view body, time_point now) {
     if (!admissible(c)) return;
     take_wishes(c);
     if (c.with.authentication_method) return begin_authentication(c, body, now);
+    seek_admission(c, body, now);
+}
+
+void engine::seek_admission(const connect& c, byte_view body, time_point now) {
+    if (with_.admit == nullptr) return claim_session(c, now);
+    newcomer who{.client_id = client_id_, .user = user_};
+    if (c.password) who.password = as_text(*c.password);
+    auto given = with_.admit->ask(who, [this](admission::answer later, time_point then) { on_admission(std::move(later), then); });
+    if (given) return enter(c, std::move(*given), now);
+    phase_ = phase::admitting;
+    connect_body_ = as_text(body);
+}
+
+void engine::on_admission(admission::answer given, time_point now) {
+    if (closing_) return;
+    const auto body = std::exchange(connect_body_, {});
+    const auto c = decode_connect(byte_reader{as_bytes(body)});
+    BROKER_ASSERT(c.has_value()); // it was, before it was asked about
+    enter(*c, std::move(given), now);
+    process_buffered(now);
+    with_.out.touch();
+}
+
+void engine::enter(const connect& c, admission::answer given, time_point now) {
+    if (const auto* const why = std::get_if<close_reason>(&given)) {
+        return refuse_connect(return_code_of(why->cause), connect_reason_of(why->cause), *why);
+    }
+    auto& may = std::get<welcome>(given);
+    owner_ = may.user;
+    if (!owner_.empty()) user_ = owner_;
+    until_ = may.until;
+    may_.grant(std::move(may.may), with_.admit);
+    // A will that will not be published must not look accepted.
+    if (c.will && !may_.publish(c.will->topic, c.will->retain)) {
+        return refuse_connect(0x05, reason_code::not_authorized, close_reason{.cause = close_cause::forbidden});
+    }
     claim_session(c, now);
 }
 
 void engine::claim_session(const connect& c, time_point now) {
-    if (with_.admit != nullptr) {
-        if (const auto refused = with_.admit->refuse(info())) {
-            return refuse_connect(return_code_of(refused->cause), connect_reason_of(refused->cause), *refused);
-        }
-    }
     attachment with{.who = this,
+                    .user = owner_,
                     .window = std::min(c.with.receive_maximum.value_or(0xFFFF), with_.bounds.mqtt_max_inflight), // [MQTT-4.9.0-1]
                     .expiry = seconds{session_expiry_ == never_expires ? 0 : session_expiry_},
                     .expires = session_expiry_ != never_expires,
                     .last_will = will_of(c, now)};
     // By client identifier and nothing else [MQTT-3.1.3-2]; discarded first with Clean Start [MQTT-3.1.2-4, MQTT-3.1.4-4].
     const auto claimed = with_.sessions.claim(client_id_, c.clean, std::move(with), now);
+    // The same words as for a client id that may not connect: nobody learns whose sessions there are.
+    if (claimed.forbidden) return refuse_connect(0x05, reason_code::not_authorized, close_reason{.cause = close_cause::forbidden});
     if (claimed.refused) return refuse_connect(0x03, reason_code::quota_exceeded, "limits.max_sessions reached");
     if (claimed.now == nullptr) {
         phase_ = phase::claiming;
@@ -171,6 +206,7 @@ void engine::accept(bool present, time_point now) {
             if (is_topic_name(response, bounds)) answer.response_information = response;
         }
     }
+    if (present) review_subscriptions(now);
     auto packet = encode_connack(answer, level_, packet_size_max_);
     if (packet.size() > packet_size_max_) { // it must be told these things and cannot be
         return refuse_connect(0, reason_code::packet_too_large, "the client's maximum packet size is below that of CONNACK");
@@ -183,6 +219,21 @@ void engine::accept(bool present, time_point now) {
         return;
     }
     begin(packet, now);
+}
+
+// What the session subscribed to under other rules: a filter that is not allowed any more ends as by UNSUBSCRIBE.
+void engine::review_subscriptions(time_point now) {
+    filtered_ = false;
+    std::vector<std::string> over;
+    for (const auto& [text, options] : session_->subscriptions()) {
+        const auto covered = may_.subscribe(text);
+        const bool part = covered == security::coverage::part;
+        if (covered == security::coverage::none || (part && with_.bounds.partial_subscriptions == "refuse")) over.push_back(text);
+        else filtered_ |= part;
+    }
+    for (const auto& text : over) {
+        if (const auto filter = topic_filter::parse(text, with_.bounds)) (void)with_.route.unsubscribe(*session_, *filter, now);
+    }
 }
 
 void engine::begin(std::string_view connack, time_point now) {

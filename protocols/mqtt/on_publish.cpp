@@ -54,13 +54,13 @@ message_ptr engine::message_of(const publish& p, std::string_view topic, time_po
 }
 
 // Why the message is not accepted, if so. The connection goes on: version 5 has a code, QoS 0 no answer.
-std::optional<engine::objection> engine::objection_to(const publish& p, std::string_view topic) const {
+std::optional<engine::objection> engine::objection_to(const publish& p, std::string_view topic) {
     if (!is_topic_name(topic, with_.bounds)) {
         count_refused(topic);
         return objection{reason_code::topic_name_invalid, "topic name over the limits", drop_reason::too_big};
     }
     // "$" is the server's (§4.7.2), except queues.
-    if (is_server_topic(topic)) {
+    if (is_server_topic(topic) || !may_.publish(topic, p.retain)) {
         return objection{reason_code::not_authorized, {}, drop_reason::acl}; // nobody is told more about what is forbidden
     }
     if (p.with.payload_format_indicator == 1 && !is_utf8(as_text(p.payload))) {

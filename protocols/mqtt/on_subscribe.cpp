@@ -53,11 +53,18 @@ void engine::on_subscribe(const subscribe& s, time_point now) {
             refuse(reason_code::topic_filter_invalid);
             continue;
         }
+        const auto covered = may_.subscribe(item.filter);
+        const bool part = covered == security::coverage::part;
+        if (covered == security::coverage::none || (part && with_.bounds.partial_subscriptions == "refuse")) {
+            refuse(reason_code::not_authorized);
+            continue;
+        }
         const auto done = with_.route.subscribe(*session_, *filter, item.options, now); // [MQTT-3.8.4-3]
         if (done.refused != refusal::none) {
             refuse(reason_code::quota_exceeded);
             continue;
         }
+        filtered_ |= part;
         at = std::max(at, done.durable_at);
         codes.push_back(static_cast<std::uint8_t>(item.options.maximum_qos)); // [MQTT-3.8.4-7, MQTT-3.2.2-10]
         // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11, MQTT3-3.3.1-6]

@@ -16,6 +16,7 @@ reason_code reason_of(close_cause cause) {
     case close_cause::overload:
     case close_cause::slow_consumer: return reason_code::quota_exceeded;
     case close_cause::not_authenticated:
+    case close_cause::token_expired:
     case close_cause::forbidden: return reason_code::not_authorized;
     case close_cause::keepalive: return reason_code::keep_alive_timeout;
     case close_cause::taken_over: return reason_code::session_taken_over;
@@ -46,6 +47,7 @@ std::uint8_t return_code_of(close_cause cause) {
     switch (cause) {
     case close_cause::not_authenticated: return 0x04;
     case close_cause::policy:
+    case close_cause::token_expired:
     case close_cause::forbidden:
     case close_cause::kicked: return 0x05;
     default: return 0x03; // server unavailable

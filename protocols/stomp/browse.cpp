@@ -16,6 +16,9 @@ void engine::on_browse(const frame& f, std::string_view id, time_point now) {
     if (!queue) {
         return fail("protocol_error", topic ? "browser:true is for queues" : topic.error(), f.get("receipt"));
     }
+    if (may_.subscribe(fmt::format("{}{}", queue_prefix, *queue)) != security::coverage::all) {
+        return fail("forbidden", "this queue may not be looked at", f.get("receipt"));
+    }
     const bool named = f.find("id").has_value();
     auto& b = *browsers_.emplace_back(std::make_unique<browsing>(*this, std::string{id}, head_of(id, named, ++last_number_)));
     b.destination_ = names_.destination_of(*topic);

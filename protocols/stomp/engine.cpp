@@ -194,6 +194,7 @@ void engine::on_writable(time_point now) {
 // --- time ---
 
 time_point engine::silent_until() const {
+    if (newcomer_) return opened_at_ + with_.bounds.connect_timeout; // unread, but nobody waits for ever
     if (unread_) return never;
     if (!connected_) return opened_at_ + with_.bounds.connect_timeout;
     return expect_every_.count() == 0 ? never : last_in_ + expect_every_ + with_.bounds.stomp_heart_beat_grace; // [STOMP12-BEAT-7]
@@ -211,7 +212,7 @@ time_point engine::open_until(const transaction& t) const {
 
 time_point engine::next_deadline() const {
     if (closing_) return never;
-    auto at = std::min(silent_until(), beat_at());
+    auto at = std::min({silent_until(), beat_at(), connected_ ? until_ : never});
     for (const auto& [id, t] : transactions_) at = std::min(at, open_until(t));
     return at;
 }
@@ -229,6 +230,8 @@ void engine::on_deadline(time_point now) {
     if (closing_) return;
     now_ = now;
     const auto& bounds = with_.bounds;
+    if (connected_ && until_ <= now) return close({.cause = close_cause::token_expired}, now);
+    if (newcomer_ && silent_until() <= now) return close({.cause = close_cause::overload, .detail = "not authenticated in time"}, now);
     if (silent_until() <= now) {
         const auto why = connected_ ? fmt::format("nothing received for {} ms: heart-beats every {} ms were promised",
                                                   (expect_every_ + bounds.stomp_heart_beat_grace).count(), expect_every_.count())
@@ -241,6 +244,15 @@ void engine::on_deadline(time_point now) {
                                                                   bounds.stomp_transaction_age_max.count()));
     }
     if (beat_at() <= now) send("\n", frame_kind::text, now); // [STOMP12-BEAT-5]
+}
+
+void engine::on_rights(welcome again, time_point now) {
+    if (closing_) return;
+    now_ = now;
+    until_ = again.until;
+    may_.grant(std::move(again.may), with_.admit);
+    review_subscriptions();
+    with_.out.touch();
 }
 
 // --- endings ---
@@ -265,6 +277,9 @@ void engine::fail(std::string_view code, std::string what, std::string_view rece
     send_error(code, what, receipt_id, extra_headers, now_);
     const auto cause = code == "too_big"    ? close_cause::too_big
                        : code == "bad_utf8" ? close_cause::bad_utf8
+                       : code == "forbidden" ? close_cause::forbidden
+                       : code == "token_invalid" ? close_cause::not_authenticated
+                       : code == "token_expired" ? close_cause::token_expired
                        : code == "overload" || code == "disk_full" ? close_cause::overload
                                             : close_cause::protocol_error;
     if (!connected_) ++with_.route.count().connect_rejected[static_cast<std::size_t>(cause)];
@@ -314,7 +329,12 @@ void engine::on_disconnected(time_point now) {
     while (!browsers_.empty()) stop(*browsers_.back());
     transactions_.clear(); // [STOMP12-BEGIN-3]
     // Every end but the client's own DISCONNECT publishes the will, as MQTT has it.
-    if (auto* const s = std::exchange(will_.session_, nullptr)) with_.sessions.detach(*s, !leaving_, now);
+    if (auto* const s = std::exchange(will_.session_, nullptr)) {
+        const auto* const last_will = s->last_will();
+        const bool may = last_will == nullptr || may_.publish(last_will->topic(), last_will->retain()); // by the rules of now
+        if (!may) with_.route.count().drop(drop_reason::acl);
+        with_.sessions.detach(*s, !leaving_ && may, now);
+    }
 }
 
 client_info engine::info() const {

@@ -116,7 +116,8 @@ public:
     void on_disconnected(time_point now) override;
     void close(const close_reason& why, time_point now) override;
     [[nodiscard]] const std::optional<close_reason>& closing() const override { return closing_; }
-    [[nodiscard]] bool paused() const override { return claiming_ != nullptr; }
+    void on_rights(welcome again, time_point now) override;
+    [[nodiscard]] bool paused() const override { return claiming_ != nullptr || newcomer_ != nullptr; }
     void on_reading(bool reads, time_point now) override;
     [[nodiscard]] bool accepts_text() const override { return true; }
     [[nodiscard]] client_info info() const override;
@@ -130,6 +131,11 @@ private:
         ticket at{};
         std::string id{};
     };
+    struct arriving { // CONNECT was read and is not answered
+        milliseconds sends{0}; // heart-beats the client can send, and wants
+        milliseconds wants{0};
+        std::optional<will> last_will{};
+    };
     struct ack_target {
         subscription* of = nullptr;
         std::uint16_t handle = 0;
@@ -139,6 +145,9 @@ private:
     void process_buffered(time_point now);
     void dispatch(const frame& f, time_point now);
     void on_connect(const frame& f, time_point now);
+    void enter(admission::answer given, time_point now);
+    void welcomed(time_point now);
+    void review_subscriptions();
     void on_send(const frame& f, time_point now);
     void on_subscribe(const frame& f, time_point now);
     void on_unsubscribe(const frame& f, time_point now);
@@ -209,6 +218,11 @@ private:
     std::vector<std::unique_ptr<browsing>> browsers_;
     std::uint32_t last_number_ = 0; // of subscriptions and browsers
     subscription* claiming_ = nullptr;
+    std::unique_ptr<arriving> newcomer_;
+    permissions may_;
+    bool filtered_ = false;    // some subscription is allowed in part
+    time_point until_ = never; // the client's token ends
+    std::string user_;         // whom its sessions belong to
     bool turned_away_ = false; // a session found no room in the outbox
     will_holder will_{*this};
     session_id publisher_{}; // of what is sent here, once a subscription asked for no-local

@@ -135,6 +135,14 @@ void engine::append_message(std::string_view head, std::string_view own, const m
 void engine::deliver(subscription& to, const delivery& d, time_point now) {
     auto& count = with_.route.count();
     if (closing_) return;
+    if (filtered_ && to.temporary_.empty() && !queue_name(d.message->topic()) && !may_.receive(d.message->topic())) {
+        count.drop(drop_reason::acl);
+        if (d.handle != 0) { // settled as if it had been delivered
+            sent_automatically_.emplace_back(&to, d.handle);
+            with_.out.touch();
+        }
+        return;
+    }
     if (d.level == qos::at_most_once && with_.out.over_limit()) return count.drop(drop_reason::queue_full);
     const auto& m = *d.message;
     if (to.options_.no_local && publisher_ != session_id{} && m.publisher() == publisher_) {

@@ -107,21 +107,57 @@ void engine::on_connect(const frame& f, time_point now) {
     }
     session_name_ = with_.new_client_id();
     client_id_ = client_id.empty() ? session_name_ : std::string{client_id};
-    if (auto last_will = will_of(f, now)) {
-        will_.session_ = with_.sessions.open_transient(client_id_, {.who = &will_, .last_will = std::move(last_will)}, now);
+    newcomer_ = std::make_unique<arriving>(milliseconds{theirs.sends_ms}, milliseconds{theirs.wants_ms}, will_of(f, now));
+    if (closing_) return newcomer_.reset();
+    parser_.set_version(version_);
+    if (with_.admit == nullptr) return welcomed(now);
+    newcomer who{.client_id = client_id_, .user = login_};
+    if (const auto passcode = f.find("passcode")) who.password = unpadded(*passcode, version_);
+    auto given = with_.admit->ask(who, [this](admission::answer later, time_point then) {
+        if (closing_) return;
+        now_ = then;
+        enter(std::move(later), then);
+        process_buffered(then);
+        with_.out.touch();
+    });
+    if (given) enter(std::move(*given), now);
+}
+
+void engine::enter(admission::answer given, time_point now) {
+    if (const auto* const why = std::get_if<close_reason>(&given)) {
+        newcomer_.reset();
+        return fail(token(why->cause), why->detail.empty() ? "not authenticated" : why->detail);
+    }
+    auto& may = std::get<welcome>(given);
+    user_ = may.user;
+    if (!user_.empty()) login_ = user_;
+    until_ = may.until;
+    may_.grant(std::move(may.may), with_.admit);
+    // A will that will not be published must not look accepted.
+    if (const auto& w = newcomer_->last_will; w && !may_.publish(w->message->topic(), w->message->retain())) {
+        newcomer_.reset();
+        return fail("forbidden", "the will may not be published");
+    }
+    welcomed(now);
+}
+
+void engine::welcomed(time_point now) {
+    const auto& bounds = with_.bounds;
+    const auto theirs = std::move(*newcomer_);
+    newcomer_.reset();
+    if (theirs.last_will) {
+        will_.session_ = with_.sessions.open_transient(client_id_, {.who = &will_, .user = user_, .last_will = theirs.last_will}, now);
         if (will_.session_ == nullptr) return fail("overload", "limits.max_sessions reached");
     }
-    if (closing_) return;
     connected_ = true;
-    ++with_.route.count().clients[mine];
-    parser_.set_version(version_);
+    ++with_.route.count().clients[static_cast<std::size_t>(protocol_kind::stomp)];
     parser_.set_connected();
     // Either direction beats as often as the slower of the two wishes [STOMP12-BEAT-3].
     const auto agreed = [](milliseconds can, milliseconds want) {
         return can.count() == 0 || want.count() == 0 ? milliseconds{0} : std::max(can, want);
     };
-    send_every_ = agreed(bounds.stomp_heart_beat, milliseconds{theirs.wants_ms});
-    expect_every_ = agreed(milliseconds{theirs.sends_ms}, bounds.stomp_client_heart_beat);
+    send_every_ = agreed(bounds.stomp_heart_beat, theirs.wants);
+    expect_every_ = agreed(theirs.sends, bounds.stomp_client_heart_beat);
 
     // [STOMP12-CONNECTED-1] [STOMP12-CONNECTED-2] [STOMP12-CONNECTED-3] [STOMP10-CONNECT-1]
     scratch_ = fmt::format("CONNECTED\nversion:{}\nsession:{}\nserver:brokerd\nheart-beat:{},{}\n\n", name(version_),

@@ -109,6 +109,10 @@ void engine::on_send(const frame& f, time_point now) {
     auto m = message_of(f, now);
     if (!m) return;
     auto& count = with_.route.count();
+    if (!may_.publish(m->topic(), m->retain())) { // before a transaction holds it, too
+        count.drop(drop_reason::acl);
+        return fail("forbidden", "this destination may not be sent to", f.get("receipt"));
+    }
     constexpr auto mine = static_cast<std::size_t>(protocol_kind::stomp);
     ++count.messages_received[mine][1];
     count.message_bytes_received[mine] += f.body.size();

@@ -95,6 +95,12 @@ void engine::on_subscribe(const frame& f, time_point now) {
     if (const auto name = own_temporary(*destination)) return subscribe_temporary(f, *id, *name, *mode, now);
     const auto filter = names_.filter_of(*destination, f.get("x-group"));
     if (!filter) return fail_destination(*destination, filter.error(), f.get("receipt"));
+    const auto covered = may_.subscribe(filter->text());
+    const bool part = covered == security::coverage::part;
+    if (covered == security::coverage::none || (part && with_.bounds.partial_subscriptions == "refuse")) {
+        return fail("forbidden", "this destination may not be subscribed to", f.get("receipt"));
+    }
+    filtered_ |= part;
     const bool queue = filter->what() == topic_filter::kind::queue;
     const bool no_local = is_true(f, "no-local") || is_true(f, "activemq.noLocal");
     if (no_local && filter->what() != topic_filter::kind::plain) {
@@ -130,7 +136,8 @@ void engine::on_subscribe(const frame& f, time_point now) {
 
 // Its session may have to come from another shard.
 void engine::claim(subscription& s, time_point now) {
-    const auto answer = with_.sessions.claim(s.durable_name_, false, {.who = &s, .window = s.window_, .expires = false}, now);
+    const auto answer = with_.sessions.claim(s.durable_name_, false, {.who = &s, .user = user_, .window = s.window_, .expires = false}, now);
+    if (answer.forbidden) return fail("forbidden", "this durable subscription is another user's", s.receipt_);
     if (answer.refused) return fail("overload", "limits.max_sessions reached", s.receipt_);
     if (answer.now == nullptr) {
         claiming_ = &s;
@@ -183,6 +190,20 @@ ticket engine::drop(subscription& s, bool for_good, time_point now) {
     std::erase_if(sent_automatically_, [&](const auto& sent) { return sent.first == &s; });
     std::erase_if(subscriptions_, [&](const auto& known) { return known.get() == &s; });
     return durable_at;
+}
+
+// Under other rules: STOMP has no other word for a subscription that ends than ERROR.
+void engine::review_subscriptions() {
+    filtered_ = false;
+    for (const auto& s : subscriptions_) {
+        if (!s->filter_) continue; // a temporary queue
+        const auto covered = may_.subscribe(s->filter_->text());
+        const bool part = covered == security::coverage::part;
+        if (covered == security::coverage::none || (part && with_.bounds.partial_subscriptions == "refuse")) {
+            return fail("forbidden", fmt::format("subscription {} is not allowed any more", utf8_prefix(s->id_, 80)));
+        }
+        filtered_ |= part;
+    }
 }
 
 void engine::on_unsubscribe(const frame& f, time_point now) {

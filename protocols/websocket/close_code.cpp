@@ -14,7 +14,8 @@ std::uint16_t close_code_of(close_cause cause) {
     case close_cause::too_big: return 1009;
     case close_cause::internal: return 1011;
     case close_cause::overload: return 1013;
-    case close_cause::not_authenticated: return 4401;
+    case close_cause::not_authenticated:
+    case close_cause::token_expired: return 4401;
     case close_cause::forbidden: return 4403;
     case close_cause::keepalive: return 4408;
     case close_cause::taken_over: return 4409;

@@ -10,7 +10,8 @@ let browser;
 
 before(async () => {
   broker = await Broker.start({ env: { BROKERD__STOMP__HEART_BEAT: "100ms", BROKERD__STOMP__CLIENT_HEART_BEAT: "100ms",
-                                       BROKERD__STOMP__HEART_BEAT_GRACE: "2s" } });
+                                       BROKERD__STOMP__HEART_BEAT_GRACE: "2s",
+                                       BROKERD__WS__ALLOWED_ORIGINS: "*" } });
   browser = await openPage();
   await browser.page.exposeFunction("restart", async (signal) => {
     await (signal === "SIGKILL" ? broker.kill() : broker.stop(signal));

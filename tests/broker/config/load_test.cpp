@@ -142,7 +142,7 @@ TEST_CASE("together they must make sense") {
     const auto why = [](std::vector<const char*> urls, bool anonymous) {
         options o;
         for (const auto* const url : urls) o.listeners.push_back(parse_listen_url(url));
-        o.anonymous = anonymous;
+        o.auth.anonymous = anonymous;
         return error_of([&] { validate(o); });
     };
     CHECK(why({"ws://127.0.0.1:1", "mqtt://127.0.0.1:2"}, false) == "(accepted)");
@@ -155,7 +155,7 @@ TEST_CASE("together they must make sense") {
 TEST_CASE("the environment wins over the file, a flag over both; an unknown name is an error") {
     CHECK(from_environment({"BROKERD__LIMITS__MAX_CONNECTIONS=5", "PATH=/bin"}).bounds.max_connections == 5);
     CHECK(from_environment({"BROKERD__DURABILITY__DEFAULT=async"}).durability == storage::durability::async);
-    CHECK(from_environment({"BROKERD__AUTH__ANONYMOUS=true"}).anonymous);
+    CHECK(from_environment({"BROKERD__AUTH__ANONYMOUS=true"}).auth.anonymous);
     CHECK(error_of([] { (void)from_environment({"BROKERD__LIMITS__MAX_CONECTIONS=5"}); }) ==
           "BROKERD__LIMITS__MAX_CONECTIONS: limits.max_conections: unknown key; did you mean limits.max_connections?");
     CHECK(error_of([] { (void)from_environment({"BROKERD__LIMITS__MAX_CONNECTIONS=x"}); }) ==

@@ -149,3 +149,52 @@ TEST_CASE("limits.handshake_bytes: exactly that much passes, one byte more is re
     CHECK(ask(std::string(bounds.handshake_bytes_max, 'x')).outcome == handshake::outcome::need_more);
     CHECK(ask(std::string(bounds.handshake_bytes_max + 1, 'x')).status() == "431");
 }
+
+TEST_CASE("RFC 6455 §10.2: a page whose origin is not allowed is refused with 403") {
+    const auto status = [&](const std::vector<std::string>& allowed, const std::vector<std::string>& lines, bool missing = true) {
+        const auto origins = security::allowed_origins::make(allowed, missing);
+        REQUIRE(origins);
+        handshake h{bounds, {.origins = &*origins}};
+        request r;
+        r.more = lines;
+        const auto text = r.text();
+        h.feed(as_bytes(text));
+        return h.response().substr(0, 12);
+    };
+    CHECK(status({}, {}) == "HTTP/1.1 101");
+    CHECK(status({}, {}, false) == "HTTP/1.1 403");
+    CHECK(status({}, {"Origin: http://server.example.com"}) == "HTTP/1.1 101");
+    CHECK(status({}, {"Origin: https://evil.example"}) == "HTTP/1.1 403");
+    CHECK(status({}, {"Origin: null"}) == "HTTP/1.1 403");
+    CHECK(status({"https://app.example"}, {"Origin: https://app.example"}) == "HTTP/1.1 101");
+    CHECK(status({"https://app.example"}, {"Origin: http://server.example.com"}) == "HTTP/1.1 403");
+    CHECK(status({"https://*.example"}, {"Origin: https://a.example"}) == "HTTP/1.1 101");
+    CHECK(status({"*"}, {"Origin: https://evil.example"}) == "HTTP/1.1 101");
+    CHECK(status({"*"}, {"Origin: https://a.example", "Origin: https://b.example"}) == "HTTP/1.1 403");
+}
+
+TEST_CASE("RFC 6750 §2, RFC 7617: the request's credentials are read, and never echoed") {
+    const security::credential_sources sources;
+    const auto brought = [&](const std::string& first, const std::vector<std::string>& lines) -> std::optional<security::credentials> {
+        handshake h{bounds, {.credentials = &sources}};
+        request r;
+        r.first = first;
+        r.more = lines;
+        const auto text = r.text();
+        h.feed(as_bytes(text));
+        CHECK_FALSE(h.response().contains("abc"));
+        if (h.state() != handshake::outcome::accepted) {
+            CHECK(h.response().starts_with("HTTP/1.1 401 "));
+            return std::nullopt;
+        }
+        return h.take_credentials();
+    };
+    const std::string plain = "GET / HTTP/1.1";
+    CHECK(brought(plain, {})->none());
+    CHECK(brought(plain, {"Authorization: Bearer abc"})->token == "abc");
+    CHECK(brought("GET /?x=1&access_token=abc HTTP/1.1", {})->token == "abc");
+    CHECK(brought(plain, {"Sec-WebSocket-Protocol: bearer.abc"})->token == "abc");
+    CHECK(brought(plain, {"Authorization: Basic YW5uYTpzZWNyZXQ="}) == security::credentials{.user = "anna", .password = "secret"});
+    CHECK_FALSE(brought(plain, {"Authorization: Digest abc"}));
+    CHECK_FALSE(brought("GET /?access_token=abc HTTP/1.1", {"Authorization: Bearer abcd"}));
+}

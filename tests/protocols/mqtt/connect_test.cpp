@@ -1,5 +1,6 @@
 // CONNECT and CONNACK (MQTT 5 §3.1, §3.2).
 #include "protocols/mqtt/client.hpp"
+#include "support/doorman.hpp"
 
 using namespace broker;
 using namespace broker::test;
@@ -287,33 +288,26 @@ TEST_CASE("packets over the limit are refused before they are buffered [MQTT-3.2
 }
 
 TEST_CASE("MQTT-3.1.4-2, §4.11: whoever decides who comes in may refuse, and send elsewhere") {
-    struct gate final : admission {
-        std::optional<close_reason> answer;
-        std::string asked;
-        std::optional<close_reason> refuse(const client_info& who) override {
-            asked = who.client_id + " " + who.user;
-            return answer;
-        }
-    } at_the_gate;
+    doorman at_the_gate{""};
     test_node node;
     node.admit = &at_the_gate;
     client welcome{node, "10: 'MQTT' 05 82 003c [] 'a' 'u'"};
     CHECK(at_the_gate.asked == "a u");
-    at_the_gate.answer = close_reason{.cause = close_cause::use_another_server, .server_reference = "b2:1883"};
+    at_the_gate.refusal = close_reason{.cause = close_cause::use_another_server, .server_reference = "b2:1883"};
     client elsewhere{node};
     CHECK(elsewhere.exchange(v5("b")) == bytes("20: 00 9c [1c 'b2:1883']"));
     CHECK(elsewhere.closed_because() == "use_another_server");
     client old{node};
     CHECK(old.exchange(v311("b")) == bytes("20: 00 03"));
-    at_the_gate.answer = close_reason{.cause = close_cause::server_moved, .detail = "for good", .server_reference = "b3"};
+    at_the_gate.refusal = close_reason{.cause = close_cause::server_moved, .detail = "for good", .server_reference = "b3"};
     client moved{node};
     CHECK(moved.exchange(v5("b")) == bytes("20: 00 9d [1c 'b3' 1f 'for good']"));
-    at_the_gate.answer = close_reason{.cause = close_cause::not_authenticated};
+    at_the_gate.refusal = close_reason{.cause = close_cause::not_authenticated};
     client unknown{node};
     CHECK(unknown.exchange(v5("b")) == bytes("20: 00 86 []"));
     client unknown_old{node};
     CHECK(unknown_old.exchange(v311("b")) == bytes("20: 00 04"));
-    at_the_gate.answer = close_reason{.cause = close_cause::forbidden};
+    at_the_gate.refusal = close_reason{.cause = close_cause::forbidden};
     client forbidden{node};
     CHECK(forbidden.exchange(v311("b")) == bytes("20: 00 05"));
     CHECK(node.shard().sessions().size() == 1);

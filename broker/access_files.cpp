@@ -1,0 +1,167 @@
+#include "access_files.hpp"
+
+#include "security/mosquitto_acl.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include <sys/stat.h>
+
+namespace broker {
+
+namespace {
+
+constexpr std::size_t file_bytes_max = 64 * 1024 * 1024;
+
+// `secret`: others should not be able to read it.
+result<std::string, std::string> read(std::string_view key, const std::string& file, bool secret, std::vector<std::string>& notes) {
+    struct stat about {};
+    if (::stat(file.c_str(), &about) != 0) return fail(fmt::format("{}: {}: {}", key, file, std::strerror(errno)));
+    if (static_cast<std::size_t>(about.st_size) > file_bytes_max) return fail(fmt::format("{}: {}: larger than 64 MiB", key, file));
+    if (secret && (about.st_mode & S_IROTH) != 0) notes.push_back(fmt::format("{}: {} can be read by everybody; chmod o-r {}", key, file, file));
+    std::ifstream in{file, std::ios::binary};
+    std::string text{std::istreambuf_iterator<char>{in}, {}};
+    if (!in) return fail(fmt::format("{}: {}: cannot be read; check its permissions", key, file));
+    return text;
+}
+
+result<std::vector<security::algorithm>, std::string> algorithms_of(const std::vector<std::string>& names) {
+    std::vector<security::algorithm> all;
+    for (const auto& n : names) {
+        const auto a = security::algorithm_named(n);
+        if (!a) return fail(fmt::format("auth.jwt.algorithms: \"{}\" is not one of HS256, HS384, HS512, RS256, PS256, ES256, EdDSA", n));
+        all.push_back(*a);
+    }
+    return all;
+}
+
+// "header", "query:NAME", "cookie:NAME", "subprotocol", "password"
+result<void, std::string> take_sources(const std::vector<std::string>& names, access_desk::settings& desk, security::access_settings& settings) {
+    auto& s = desk.sources;
+    s = {.authorization = false, .query = {}, .cookie = {}, .subprotocol = false};
+    settings.tokens_as_password = false;
+    for (const std::string_view n : names) {
+        if (n == "header") s.authorization = true;
+        else if (n == "subprotocol") s.subprotocol = true;
+        else if (n == "password") settings.tokens_as_password = true;
+        else if (n.starts_with("query:") && n.size() > 6) s.query = n.substr(6);
+        else if (n.starts_with("cookie:")) {
+            return fail(std::string{"auth.jwt.sources: a cookie needs a list of allowed origins, which cannot be configured yet; use another source"});
+        } else {
+            return fail(fmt::format("auth.jwt.sources: \"{}\" is not one of header, query:NAME, subprotocol, password", n));
+        }
+    }
+    return {};
+}
+
+result<std::vector<security::key>, std::string> keys_of(const config::auth_options& from, const std::vector<security::algorithm>& algorithms,
+                                                        std::vector<std::string>& notes) {
+    std::vector<security::key> keys;
+    if (!from.jwt_key_file.empty()) {
+        auto text = read("auth.jwt.key_file", from.jwt_key_file, false, notes);
+        if (!text) return fail(std::move(text.error()));
+        auto found = security::parse_key_file(*text, algorithms.size() == 1 ? std::optional{algorithms.front()} : std::nullopt);
+        if (!found) return fail(fmt::format("auth.jwt.key_file: {}: {}", from.jwt_key_file, found.error()));
+        keys = std::move(found->keys);
+        const bool secret = std::ranges::any_of(keys, &security::key::is_secret);
+        if (secret) (void)read("auth.jwt.key_file", from.jwt_key_file, true, notes); // for the note
+    }
+    if (!from.jwt_jwks_file.empty()) {
+        auto text = read("auth.jwt.jwks_file", from.jwt_jwks_file, false, notes);
+        if (!text) return fail(std::move(text.error()));
+        auto found = security::parse_jwks(*text, true);
+        if (!found) return fail(fmt::format("auth.jwt.jwks_file: {}: {}", from.jwt_jwks_file, found.error()));
+        for (auto& k : found->keys) keys.push_back(std::move(k));
+        for (const auto& why : found->left_out) notes.push_back(fmt::format("auth.jwt.jwks_file: {}: left out: {}", from.jwt_jwks_file, why));
+    }
+    for (const auto& k : keys) {
+        if (!algorithms.empty() && std::ranges::find(algorithms, k.for_algorithm()) == algorithms.end()) {
+            notes.push_back(fmt::format("auth.jwt: the key {} is for {}, which auth.jwt.algorithms does not allow", k.id().empty() ? "(no id)" : k.id(),
+                                        security::name(k.for_algorithm())));
+        }
+    }
+    return keys;
+}
+
+result<security::policy, std::string> policy_of(const config::auth_options& from, std::vector<std::string>& notes) {
+    security::policy made;
+    if (!from.acl_file.empty()) {
+        auto text = read("auth.acl_file", from.acl_file, false, notes);
+        if (!text) return fail(std::move(text.error()));
+        auto imported = security::import_mosquitto_acl(*text, from.acl_file);
+        if (!imported) return fail("auth.acl_file: " + imported.error());
+        made = std::move(*imported);
+    }
+    if (from.default_policy == "deny") made.deny_by_default = true;
+    for (const auto& r : from.roles) {
+        security::role role{.name = r.name};
+        for (const auto& line : r.rules) {
+            auto one = security::parse_rule(line, "role " + r.name);
+            if (!one) return fail(fmt::format("role {}: \"{}\": {}", r.name, line, one.error()));
+            role.rules.push_back(std::move(*one));
+        }
+        made.roles.push_back(std::move(role));
+        if (r.everybody) made.everybody.push_back(r.name);
+        if (r.anonymous) made.anonymous.push_back(r.name);
+        for (const auto& u : r.users) made.users[u].push_back(r.name);
+    }
+    return made;
+}
+
+} // namespace
+
+result<loaded_access, std::string> load_access(const config::auth_options& from) {
+    loaded_access made;
+    const bool has_keys = !from.jwt_key_file.empty() || !from.jwt_jwks_file.empty();
+    const bool has_users = !from.password_file.empty();
+    const bool has_rules = !from.acl_file.empty() || !from.roles.empty() || from.default_policy == "deny";
+    if (!has_keys && !has_users && !has_rules) return made;
+    if (!has_keys && !has_users && !from.anonymous) {
+        return fail(std::string{"auth: there are rules, but no way to come in; write auth.password_file, auth.jwt.key_file, or anonymous = true"});
+    }
+
+    security::access_settings settings{.order = {}, .anonymous = from.anonymous};
+    for (const auto& word : from.order) {
+        if (word == "jwt") settings.order.push_back(security::method::token);
+        else if (word == "users") settings.order.push_back(security::method::users);
+        else return fail(fmt::format("auth.order: \"{}\" is not one of jwt, users", word));
+    }
+    auto algorithms = algorithms_of(from.jwt_algorithms);
+    if (!algorithms) return fail(std::move(algorithms.error()));
+    auto keys = keys_of(from, *algorithms, made.notes);
+    if (!keys) return fail(std::move(keys.error()));
+    settings.tokens = {.issuers = from.jwt_issuer.empty() ? std::vector<std::string>{} : std::vector{from.jwt_issuer},
+                       .audiences = from.jwt_audience,
+                       .algorithms = std::move(*algorithms),
+                       .leeway = from.jwt_leeway,
+                       .require_expiry = from.jwt_require_expiry,
+                       .user_claim = from.jwt_user_claim,
+                       .token_bytes_max = from.jwt_token_bytes_max};
+    settings.scope_prefix = from.jwt_scope_prefix;
+    if (auto taken = take_sources(from.jwt_sources, made.desk, settings); !taken) return fail(std::move(taken.error()));
+    made.desk.grace = from.jwt_grace;
+
+    std::shared_ptr<const security::user_table> users;
+    if (has_users) {
+        auto text = read("auth.password_file", from.password_file, true, made.notes);
+        if (!text) return fail(std::move(text.error()));
+        auto imported = security::import_mosquitto_passwords(*text, from.password_file);
+        if (!imported) return fail("auth.password_file: " + imported.error());
+        auto table = security::user_table::make(std::move(*imported), security::hash_cost{});
+        if (!table) return fail(fmt::format("auth.password_file: {}: {}", from.password_file, table.error()));
+        users = std::make_shared<const security::user_table>(std::move(*table));
+    }
+    auto policy = policy_of(from, made.notes);
+    if (!policy) return fail(std::move(policy.error()));
+    auto book = security::rule_book::make(std::move(*policy));
+    if (!book) return fail("auth: " + book.error());
+    made.control = std::make_shared<const security::access_control>(std::move(settings), std::move(*keys), std::move(users), std::move(*book));
+    return made;
+}
+
+} // namespace broker

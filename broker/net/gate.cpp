@@ -1,0 +1,58 @@
+#include "net/gate.hpp"
+
+#include "core/utf8.hpp"
+
+#include <spdlog/spdlog.h>
+
+namespace broker {
+
+namespace {
+
+constexpr std::size_t told_max = 64; // of one connection under the same rules
+
+std::string_view or_nobody(std::string_view user) { return user.empty() ? "(anonymous)" : user; }
+
+} // namespace
+
+std::optional<admission::answer> gate::ask(const newcomer& who, answered later) {
+    client_id_ = who.client_id;
+    security::credentials with{.user = std::string{who.user}};
+    if (who.password) with.password = *who.password;
+    const auto control = desk_.now();
+    auto given = control->decide(request_, with, client_id_, desk_.revoked(), shard_.now());
+    const auto* const question = std::get_if<security::password_question>(&given);
+    if (question == nullptr) return decided(std::move(given));
+    question_ = desk_.pool().ask(
+        address_, [control, asked = *question] { return control->answer(asked); },
+        [&on = shard_](std::function<void()> then) { on.inbox().post(mail{errand{std::move(then)}}); },
+        [this, later = std::move(later)](security::access_decision given_now) { later(decided(std::move(given_now)), shard_.now()); });
+    if (question_) return std::nullopt;
+    spdlog::warn("client {} from {}: refused, too many passwords are being checked", utf8_prefix(client_id_, 80), address_);
+    return close_reason{.cause = close_cause::overload, .detail = "busy, try again"};
+}
+
+admission::answer gate::decided(security::access_decision given) {
+    if (const auto* const no = std::get_if<security::denied>(&given)) {
+        spdlog::warn("client {} from {}: not let in: {}", utf8_prefix(client_id_, 80), address_, no->why);
+        return close_reason{.cause = no->expired ? close_cause::token_expired : close_cause::not_authenticated};
+    }
+    in_ = std::get<security::admitted>(std::move(given));
+    told_.clear();
+    const auto until = in_->expires == never ? never : in_->expires + desk_.set().grace;
+    return welcome{.user = in_->who.user, .may = in_->may, .until = until};
+}
+
+std::optional<admission::answer> gate::again() {
+    if (!in_) return std::nullopt;
+    return decided(desk_.now()->under_new_rules(*in_, desk_.revoked()));
+}
+
+// Once for each rule, and whoever changes client ids or topics does not fill the log with it.
+void gate::on_denied(security::action what, std::string_view topic, const security::rule* by) {
+    if (told_.size() >= told_max || !told_.emplace(what, by).second) return;
+    spdlog::warn("client {} (user {}, from {}) may not {} {}: {}", utf8_prefix(client_id_, 80), or_nobody(in_ ? in_->who.user : ""), address_,
+                 security::name(what), utf8_prefix(topic, 200),
+                 by == nullptr ? std::string{"no rule allows it"} : security::text(*by) + " (" + by->origin + ")");
+}
+
+} // namespace broker

@@ -1,0 +1,175 @@
+// brokerctl user: the users of a password file (auth.password_file), without a broker. SIGHUP makes brokerd read it anew.
+#include "cli/command.hpp"
+#include "cli/text_file.hpp"
+#include "core/utf8.hpp"
+#include "security/text_lines.hpp"
+#include "security/users.hpp"
+
+#include <CLI/CLI.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+namespace broker::cli {
+
+namespace {
+
+namespace json = boost::json;
+
+struct arguments {
+    std::string name{};
+    std::string file{};
+};
+
+// The file as it is, line by line: comments and what is behind them stay.
+struct password_file {
+    std::vector<std::string> lines{};
+    std::vector<security::user> users{};
+
+    [[nodiscard]] auto line_of(std::string_view name) {
+        return std::ranges::find_if(lines, [&](const std::string& l) { return l.size() > name.size() && l.starts_with(name) && l[name.size()] == ':'; });
+    }
+};
+
+password_file read(const std::string& file) {
+    password_file made;
+    if (!std::filesystem::exists(file)) return made;
+    const auto text = read_text(file);
+    auto users = security::import_mosquitto_passwords(text, file);
+    if (!users) throw std::runtime_error{users.error()};
+    made.users = std::move(*users);
+    for (security::text_lines lines{text}; lines.next();) made.lines.emplace_back(lines.line());
+    return made;
+}
+
+// All of it or nothing: beside it, on the disk, then in its place.
+void write(const std::string& file, const password_file& from) {
+    const auto fail = [&](const char* what) { throw std::runtime_error{fmt::format("{}: cannot be {}: {}", file, what, std::strerror(errno))}; };
+    std::string text;
+    for (const auto& l : from.lines) text += l + "\n";
+    auto beside = file + ".XXXXXX";
+    const int fd = ::mkstemp(beside.data());
+    if (fd < 0) fail("written");
+    struct stat about {};
+    if (::stat(file.c_str(), &about) == 0) { // stays whose it is
+        (void)::fchmod(fd, about.st_mode & 07777U);
+        (void)::fchown(fd, about.st_uid, about.st_gid);
+    }
+    const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+    ::close(fd);
+    if (!written || ::rename(beside.c_str(), file.c_str()) != 0) {
+        ::unlink(beside.c_str());
+        fail("written");
+    }
+}
+
+// From a terminal twice and unseen, else the first line.
+std::string ask_password() {
+    std::string first;
+    if (::isatty(STDIN_FILENO) == 0) {
+        std::getline(std::cin, first);
+    } else {
+        termios was{};
+        ::tcgetattr(STDIN_FILENO, &was);
+        auto quiet = was;
+        quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+        std::string second;
+        fmt::print(stderr, "Password: ");
+        std::getline(std::cin, first);
+        fmt::print(stderr, "\nAgain: ");
+        std::getline(std::cin, second);
+        fmt::print(stderr, "\n");
+        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
+        if (first != second) throw std::runtime_error{"the two passwords differ; nothing is changed"};
+    }
+    if (first.empty()) throw std::runtime_error{"no password on standard input; nothing is changed"};
+    return first;
+}
+
+int refuse(const std::string& why) {
+    fmt::print(stderr, "brokerctl: {}\n", why);
+    return refused;
+}
+
+int set_password(const arguments& a, bool is_new) {
+    if (a.name.empty() || a.name.find_first_of(":\n\r") != std::string::npos || a.name.starts_with('#') || !is_utf8(a.name)) {
+        fmt::print(stderr, "brokerctl: '{}' cannot be a user's name: it is text without a colon, and does not begin with #\n", for_people(a.name));
+        return usage;
+    }
+    auto f = read(a.file);
+    const auto at = f.line_of(a.name);
+    if (is_new && at != f.lines.end()) return refuse(fmt::format("{}: user {} is there already; use set-password", a.file, a.name));
+    if (!is_new && at == f.lines.end()) return refuse(fmt::format("{}: there is no user {}; use add", a.file, a.name));
+    const auto hash = security::password_hash::of(ask_password(), {});
+    if (!hash) return refuse(hash.error());
+    const auto line = fmt::format("{}:{}", a.name, hash->text());
+    if (is_new) f.lines.push_back(line);
+    else *at = line;
+    write(a.file, f);
+    return 0;
+}
+
+int remove(const arguments& a) {
+    auto f = read(a.file);
+    const auto at = f.line_of(a.name);
+    if (at == f.lines.end()) return refuse(fmt::format("{}: there is no user {}", a.file, a.name));
+    f.lines.erase(at);
+    write(a.file, f);
+    return 0;
+}
+
+// "NAME:!HASH" may not come in.
+int set_disabled(const arguments& a, bool disabled) {
+    auto f = read(a.file);
+    const auto at = f.line_of(a.name);
+    if (at == f.lines.end()) return refuse(fmt::format("{}: there is no user {}", a.file, a.name));
+    auto hash = at->substr(a.name.size() + 1);
+    if (hash.starts_with('!')) hash.erase(0, 1);
+    *at = fmt::format("{}:{}{}", a.name, disabled ? "!" : "", hash);
+    write(a.file, f);
+    return 0;
+}
+
+int list(const settings& s, const arguments& a) {
+    if (!std::filesystem::exists(a.file)) return refuse(fmt::format("{}: is not there", a.file));
+    json::array rows;
+    for (const auto& u : read(a.file).users) {
+        rows.push_back({{"user", u.name}, {"disabled", u.disabled}, {"hash", u.hash.text().starts_with("$argon2id$") ? "argon2id" : "mosquitto"}});
+    }
+    return show(s, {.status = 200, .body = json::serialize(rows) + "\n"}, {"user", "disabled", "hash"});
+}
+
+} // namespace
+
+void add_user_commands(CLI::App& app, const settings& s, int& status) {
+    const auto args = std::make_shared<arguments>();
+    auto& a = *args; // the callbacks keep it
+    auto* const user = app.add_subcommand("user", "Users of a password file; brokerd reads it anew at SIGHUP.")->require_subcommand(1);
+    const auto verb = [&](const char* name, const char* what, bool named, auto run) {
+        auto* const v = user->add_subcommand(name, what);
+        if (named) v->add_option("NAME", a.name, "The user.")->required();
+        v->add_option("--file", a.file, "The password file.")->required();
+        v->callback([args, &status, run] { status = run(*args); });
+    };
+    verb("add", "A new user; the password is asked for, or the first line of standard input.", true, [](const arguments& x) { return set_password(x, true); });
+    verb("set-password", "Another password for a user.", true, [](const arguments& x) { return set_password(x, false); });
+    verb("disable", "May not come in any more, and is kept.", true, [](const arguments& x) { return set_disabled(x, true); });
+    verb("enable", "May come in again.", true, [](const arguments& x) { return set_disabled(x, false); });
+    verb("delete", "Takes a user out of the file.", true, [](const arguments& x) { return remove(x); });
+    verb("list", "Users and the kind of their hashes.", false, [&s](const arguments& x) { return list(s, x); });
+}
+
+} // namespace broker::cli
