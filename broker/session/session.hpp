@@ -89,7 +89,7 @@ public:
     };
     [[nodiscard]] facts inspect() const;
 
-    // With this ticket it is on disk that the session is connected now, and its will; none: it is not kept.
+    // With this ticket it is on disk that the session is connected now, as far as it is kept, and its will; none: neither is.
     [[nodiscard]] ticket recorded_at() const { return recorded_at_; }
 
     // After on_session and the protocol's answer to it: sends again what was outstanding, then what waits. A

@@ -121,7 +121,7 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
     // is in the store.
     const bool durable = !with.expires || with.expiry.count() > 0 || was_durable;
     s.slot_->durable.store(durable, std::memory_order_relaxed);
-    s.recorded_at_ = durable ? desk_.open_ticket() : ticket{};
+    s.recorded_at_ = durable || s.will_ ? desk_.open_ticket() : ticket{};
     if (durable) {
         record(s, 0);
         // Subscriptions made while the session was not durable become so with it.

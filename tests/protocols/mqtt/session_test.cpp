@@ -247,7 +247,28 @@ TEST_CASE("MQTT-3.1.2-23: CONNACK of a session that is kept waits for its record
     CHECK(c.exchange("c0:") == bytes("d0:"));
 }
 
-TEST_CASE("CONNACK of a session that ends with its connection waits for nothing") {
+TEST_CASE("MQTT-3.1.2-7: CONNACK waits for the will's record: a server that dies a moment later publishes it after its restart") {
+    test_node node;
+    node.commit_automatically(false);
+    client c{node};
+    const auto hello = "10: 'MQTT' 05 06 003c [] 'c' [] 'gone' 0001 77";
+    c.receive(wire(hello));
+    CHECK(c.said().empty());
+    node.crash_and_recover(); // nobody was told anything
+    client again{node};
+    again.receive(wire(hello));
+    node.commit();
+    CHECK_LIKE(again.said(), "20 .. 00 00 *");
+    client{node, v5("w", kept, "00")}.receive(wire("82: 0001 [] 'gone' 01"));
+    node.commit();
+    node.crash_and_recover();
+    node.commit_automatically(true);
+    node.settle();
+    client w{node, v5("w", kept, "00")};
+    CHECK(w.after_connack().find(bytes("'gone'")) != std::string::npos);
+}
+
+TEST_CASE("CONNACK of a session that ends with its connection, and has no will, waits for nothing") {
     test_node node;
     node.commit_automatically(false);
     client c{node};
