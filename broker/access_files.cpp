@@ -164,4 +164,19 @@ result<loaded_access, std::string> load_access(const config::auth_options& from)
     return made;
 }
 
+bool revoke(security::revocations& into, storage::revoked what, std::string_view name, std::int64_t at_ms) {
+    switch (what) {
+    case storage::revoked::token: return into.revoke_id(name, at_ms == 0 ? never : from_epoch_ms(at_ms));
+    case storage::revoked::user: into.revoke_user(name, from_epoch_ms(at_ms)); return true;
+    case storage::revoked::all: into.revoke_all(from_epoch_ms(at_ms)); return true;
+    }
+    return true;
+}
+
+void review_access(const std::vector<shard*>& shards) {
+    for (auto* const s : shards) {
+        s->inbox().post(mail{errand{[s] { s->for_each_connection([s](shard_connection& c) { c.on_new_rules(s->now()); }); }}});
+    }
+}
+
 } // namespace broker

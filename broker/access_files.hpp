@@ -4,6 +4,7 @@
 #include "config/options.hpp"
 #include "core/result.hpp"
 #include "net/gate.hpp"
+#include "storage/keys.hpp"
 
 #include <memory>
 #include <string>
@@ -19,5 +20,11 @@ struct loaded_access {
 
 // Error: one line: which key or file, what, what to do.
 [[nodiscard]] result<loaded_access, std::string> load_access(const config::auth_options& from);
+
+// What the store says is revoked. False: there are too many.
+[[nodiscard]] bool revoke(security::revocations& into, storage::revoked what, std::string_view name, std::int64_t at_ms);
+
+// Every connection is judged by the rules and revocations of now, within a moment.
+void review_access(const std::vector<shard*>& shards);
 
 } // namespace broker

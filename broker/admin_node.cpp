@@ -1,5 +1,8 @@
 #include "admin_node.hpp"
 
+#include "access_files.hpp"
+#include "storage/keys.hpp"
+#include "storage/records.hpp"
 #include "version.hpp"
 
 #include <condition_variable>
@@ -231,6 +234,28 @@ result<admin::session_details, admin_error> admin_node::show_session(const std::
     if (!found) return fail(found.error());
     if (found->empty()) return fail(admin_error{admin_error::kind::not_found, "no session " + id});
     return std::move(found->front());
+}
+
+// In effect at once, and kept before it is reported.
+result<bool, admin_error> admin_node::revoke_tokens(const admin::token_revocation& what) {
+    using storage::revoked;
+    if (facts_.access == nullptr) return fail(admin_error{admin_error::kind::refused, "no authentication is configured: there are no tokens"});
+    const auto before = what.issued_before.value_or(clock_.now());
+    const auto kind = !what.token_id.empty() ? revoked::token : what.user.empty() ? revoked::all : revoked::user;
+    const auto& name = kind == revoked::token ? what.token_id : what.user;
+    const auto at_ms = kind != revoked::token ? epoch_ms(before) : what.until == never ? 0 : epoch_ms(what.until);
+    const bool taken = facts_.access->revoke([&](security::revocations& all) {
+        all.forget_expired(clock_.now());
+        return revoke(all, kind, name, at_ms);
+    });
+    if (!taken) return fail(admin_error{admin_error::kind::refused, "too many tokens are revoked; revoke those of a user, or issued before a moment"});
+    review_access(shards_);
+    return when_durable(0, [key = storage::revocation_key(kind, name), value = storage::encode_revocation(at_ms)](shard& on) {
+        auto& desk = on.core().desk();
+        desk.open().put(storage::column::meta, key, value);
+        desk.require(true);
+        return desk.open_ticket();
+    });
 }
 
 result<std::vector<message_ptr>, admin_error> admin_node::retained(const std::string& filter, std::size_t count_max) {

@@ -23,6 +23,7 @@ struct node_facts { // what does not change while the server runs
     std::string durability;
     std::vector<listener_address> listeners;
     const storage::rocks_backend* disk = nullptr; // null: nothing is on disk
+    access_desk* access = nullptr;                // null: everybody is let in
 };
 
 class admin_node final : public admin::node {
@@ -47,6 +48,7 @@ public:
                                                                                      std::size_t count_max,
                                                                                      const std::string& to) override;
     [[nodiscard]] result<bool, admin::admin_error> delete_queue(const std::string& name, bool force) override;
+    [[nodiscard]] result<bool, admin::admin_error> revoke_tokens(const admin::token_revocation& what) override;
     [[nodiscard]] result<admin::store_status, admin::admin_error> show_store() override;
     [[nodiscard]] result<admin::store_check, admin::admin_error> verify_store() override;
     [[nodiscard]] result<admin::store_backup, admin::admin_error> back_up_store(const std::string& to) override;

@@ -68,11 +68,9 @@ void server::reload(const config::options& chosen) {
     }
     if (!access_) return spdlog::info("reload: nothing to do");
     access_->replace(std::move(loaded->control));
-    for (const auto& s : shards_) {
-        s->inbox().post(mail{errand{[one = s.get()] {
-            one->for_each_connection([one](shard_connection& c) { c.on_new_rules(one->now()); });
-        }}});
-    }
+    std::vector<shard*> all;
+    for (const auto& s : shards_) all.push_back(s.get());
+    review_access(all);
     spdlog::info("reload: users, keys and rules are read anew");
 }
 
@@ -124,6 +122,13 @@ void server::recover() {
     commons_ = std::make_unique<commons>(options_.bounds, *committer_, found->next_id, shards_.size(), options_.durability);
     commons_->restore(*found);
     if (const auto wrong = commons_->declare(options_.queues, lease)) throw start_error{"configuration: " + *wrong};
+    for (const auto& r : found->revocations) {
+        if (r.what == storage::revoked::token && r.at_ms != 0 && from_epoch_ms(r.at_ms) <= clock_.now()) {
+            lease.erase(storage::column::meta, storage::revocation_key(r.what, r.name)); // it has ended by itself
+        } else if (access_) {
+            (void)access_->revoke([&r](security::revocations& all) { return revoke(all, r.what, r.name, r.at_ms); });
+        }
+    }
     const auto* const group = &lease;
     if (auto written = rows_->write({&group, 1}, true); !written) throw start_error{written.error().what};
     for (std::size_t i = 0; i != shards_.size(); ++i) {
@@ -222,7 +227,8 @@ void server::listen() {
                                                     .data_dir = options_.data_dir,
                                                     .durability = std::string{word(options_.durability)},
                                                     .listeners = addresses_,
-                                                    .disk = disk_},
+                                                    .disk = disk_,
+                                                    .access = access_.get()},
                                          all, *commons_, *committer_, alarms_, clock_);
     admin_ = std::make_unique<admin_listener>(*node_, options_.admin_socket, options_.admin_http);
     if (options_.sys_interval.count() != 0) sys_ = std::make_unique<sys_publisher>(all, clock_, options_.sys_interval);

@@ -1,4 +1,4 @@
-// brokerctl token: mints, shows and verifies tokens with key files; no broker is asked.
+// brokerctl token: mints, shows and verifies tokens with key files; no broker is asked. revoke is for the one that runs.
 #include "cli/command.hpp"
 #include "cli/output.hpp"
 #include "cli/text_file.hpp"
@@ -15,6 +15,7 @@
 #include <openssl/rand.h>
 
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -38,6 +39,8 @@ struct arguments {
     std::vector<std::string> issuers{};
     std::vector<std::string> audiences{};
     std::vector<std::string> claims{};
+    std::string token_id{};
+    std::string issued_before{};
     std::string user_claim = "sub";
     std::int64_t leeway_s = 30;
     std::string scope_prefix = "brokerd:";
@@ -140,6 +143,25 @@ int verify(const settings& s, const arguments& a) {
                            {"rules", rules}});
 }
 
+// Of the running broker; "now" or seconds since 1970.
+int revoke(const settings& s, const arguments& a) {
+    json::object body;
+    if (!a.token_id.empty()) body["jti"] = a.token_id;
+    if (!a.user.empty()) body["user"] = a.user;
+    if (a.issued_before == "now" || (a.issued_before.empty() && !a.user.empty())) {
+        body["issued_before"] = epoch_ms(now()) / 1'000 + 1; // those of this second too
+    } else if (!a.issued_before.empty()) {
+        std::int64_t seconds = 0;
+        const auto [end, bad] = std::from_chars(a.issued_before.data(), a.issued_before.data() + a.issued_before.size(), seconds);
+        if (bad != std::errc{} || *end != '\0') return say(usage, "--issued-before: write now, or seconds since 1970");
+        body["issued_before"] = seconds;
+    }
+    if (body.empty()) return say(usage, "write --jti, --user or --issued-before");
+    const auto answered = s.broker().call("POST", "/api/v1/tokens/revoke", json::serialize(body));
+    if (answered.status != 200) return failed(answered);
+    return 0;
+}
+
 CLI::App* with_key(CLI::App* verb, arguments& a, const char* what) {
     verb->add_option("--key", a.key_file, what)->required();
     verb->add_option("--alg", a.algorithm, "What the key must be for (default: as the key is; HS256 for a secret).")
@@ -153,7 +175,7 @@ CLI::App* with_key(CLI::App* verb, arguments& a, const char* what) {
 void add_token_commands(CLI::App& app, const settings& s, int& status) {
     const auto args = std::make_shared<arguments>();
     auto& a = *args; // the callbacks keep it
-    auto* const tokens = app.add_subcommand("token", "Tokens (JWT), without a broker.")->require_subcommand(1);
+    auto* const tokens = app.add_subcommand("token", "Tokens (JWT).")->require_subcommand(1);
 
     auto* const minted = with_key(tokens->add_subcommand("mint", "Makes one: brokerctl token mint --key key.pem --sub anna --ttl 1h --subscribe 'room/#'"), a,
                                   "Private key (PEM), secret, or JWK with a secret; - is standard input.");
@@ -173,6 +195,12 @@ void add_token_commands(CLI::App& app, const settings& s, int& status) {
     auto* const inspected = tokens->add_subcommand("inspect", "Shows what one says, unverified.");
     inspected->add_option("TOKEN", a.token, "The token; without it or with -: standard input.");
     inspected->callback([args, &s, &status] { status = inspect(s, *args); });
+
+    auto* const revoked = tokens->add_subcommand("revoke", "Tokens are not good any more, and who came with them is disconnected: of the running broker.");
+    revoked->add_option("--jti", a.token_id, "One token, by its id.");
+    revoked->add_option("--user", a.user, "All of a user.");
+    revoked->add_option("--issued-before", a.issued_before, "Those older than this, seconds since 1970 or now; without --user of everybody.");
+    revoked->callback([args, &s, &status] { status = revoke(s, *args); });
 
     auto* const verified = with_key(tokens->add_subcommand("verify", "Says whether a broker would accept one, and what it may; exit status 2: not."), a,
                                     "Public key or certificate (PEM), secret, JWK or JWKS.");

@@ -20,6 +20,7 @@ struct newcomer { // what CONNECT says; borrowed
     std::string_view client_id{}; // as granted
     std::string_view user{};      // user name, login; may be empty
     std::optional<std::string_view> password{};
+    std::string_view token{}; // of MQTT's authentication method "token"; may be empty
 };
 
 struct welcome {
@@ -37,6 +38,9 @@ public:
 
     // The answer, or nothing: then `later` is called once, in a later turn, unless the connection is gone by then.
     [[nodiscard]] virtual std::optional<answer> ask(const newcomer& who, answered later) = 0;
+
+    // A new token on a connection that is open. It must be the same user's.
+    [[nodiscard]] virtual answer renew(std::string_view token) = 0;
 
     // Something was not allowed: for the log. `by`: the rule that denies it; null: none allows it.
     virtual void on_denied(security::action what, std::string_view topic, const security::rule* by) = 0;

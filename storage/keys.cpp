@@ -25,6 +25,21 @@ constexpr char second_appendix = 2;
 std::string_view format_key() { return "format"; }
 std::string_view id_lease_key() { return "id_lease"; }
 std::string_view exact_counts_key() { return "exact_counts"; }
+
+std::string revocation_key(revoked what, std::string_view name) {
+    std::string key{revocation_prefix};
+    key += static_cast<char>(what);
+    return key += name;
+}
+
+std::optional<revocation_key_parts> decode_revocation_key(std::string_view key) {
+    if (!key.starts_with(revocation_prefix) || key.size() == revocation_prefix.size()) return std::nullopt;
+    const auto what = static_cast<revoked>(key[revocation_prefix.size()]);
+    const auto name = key.substr(revocation_prefix.size() + 1);
+    const bool named = what == revoked::token || what == revoked::user;
+    if ((!named && what != revoked::all) || name.empty() == named) return std::nullopt;
+    return revocation_key_parts{what, name};
+}
 std::string session_key(session_id id) { return id_key(id.value()); }
 std::string session_prefix(session_id id) { return id_key(id.value()); }
 std::string queue_key(session_id id) { return id_key(id.value()); }

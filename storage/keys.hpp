@@ -1,5 +1,5 @@
 // Keys: big-endian, so that byte order is meaning. Sessions and queues share one id space.
-//   meta           "format" | "id_lease" | "exact_counts"
+//   meta           "format" | "id_lease" | "exact_counts" | "revoked/t" token id | "revoked/u" user | "revoked/a"
 //   sessions       session id (8)            queues, wills: the same
 //   subscriptions  session id (8) filter text
 //   messages       message id (8)
@@ -26,6 +26,10 @@ inline constexpr std::uint8_t priority_max = 9;
 [[nodiscard]] std::string_view format_key();
 [[nodiscard]] std::string_view id_lease_key();
 [[nodiscard]] std::string_view exact_counts_key(); // there after a clean stop: queues' states hold exact counts
+// What is revoked: one token, by its id; those of a user, or of everybody (no name).
+enum class revoked : char { token = 't', user = 'u', all = 'a' };
+inline constexpr std::string_view revocation_prefix = "revoked/";
+[[nodiscard]] std::string revocation_key(revoked what, std::string_view name);
 [[nodiscard]] std::string session_key(session_id id);
 [[nodiscard]] std::string session_prefix(session_id id); // of subscriptions, entries, inbound_qos2, outbound_qos2
 [[nodiscard]] std::string queue_key(session_id id);
@@ -69,6 +73,12 @@ struct inbound_key_parts {
     packet_id packet{};
 };
 [[nodiscard]] std::optional<inbound_key_parts> decode_inbound_qos2_key(std::string_view key);
+
+struct revocation_key_parts {
+    revoked what{};
+    std::string_view name{};
+};
+[[nodiscard]] std::optional<revocation_key_parts> decode_revocation_key(std::string_view key);
 
 [[nodiscard]] std::string to_hex(std::string_view key); // for people
 

@@ -322,4 +322,17 @@ result<std::uint64_t, storage_error> decode_id_lease(std::string_view value) {
     return closed(*in, id);
 }
 
+std::string encode_revocation(std::int64_t at_ms) {
+    std::string value;
+    record_writer{value}.u64(static_cast<std::uint64_t>(at_ms));
+    return value;
+}
+
+result<std::int64_t, storage_error> decode_revocation(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    const auto at = static_cast<std::int64_t>(in->u64());
+    return closed(*in, at);
+}
+
 } // namespace broker::storage

@@ -81,6 +81,7 @@ void encode_queue_state(const queue_state_record& r, std::string& to);
 void encode_redelivery_count(std::uint32_t count, std::string& to);
 void encode_will(const will_record& r, std::string& to);
 [[nodiscard]] std::string encode_id_lease(std::uint64_t next_id);
+[[nodiscard]] std::string encode_revocation(std::int64_t at_ms);
 
 [[nodiscard]] result<session_record, storage_error> decode_session(std::string_view value);
 [[nodiscard]] result<subscription_record, storage_error> decode_subscription(std::string_view value);
@@ -95,5 +96,6 @@ void encode_will(const will_record& r, std::string& to);
 [[nodiscard]] std::size_t queue_entry_footprint(std::string_view value);
 [[nodiscard]] result<will_record, storage_error> decode_will(std::string_view value);
 [[nodiscard]] result<std::uint64_t, storage_error> decode_id_lease(std::string_view value);
+[[nodiscard]] result<std::int64_t, storage_error> decode_revocation(std::string_view value);
 
 } // namespace broker::storage

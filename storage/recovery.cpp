@@ -14,6 +14,7 @@ public:
 
     [[nodiscard]] result<void, storage_error> read_all() {
         if (auto lease = read_lease(); !lease) return lease;
+        if (auto revoked = read_revocations(); !revoked) return revoked;
         if (auto sessions = read_sessions(); !sessions) return sessions;
         if (auto queues = read_queues(); !queues) return queues;
         return scan(column::retained, [this](std::string_view key, std::string_view value) {
@@ -50,6 +51,16 @@ private:
         if (!lease) return fail(storage_error{"meta/id_lease: " + lease.error().what});
         into_.next_id = *lease;
         return {};
+    }
+
+    result<void, storage_error> read_revocations() {
+        return rows_.scan(column::meta, revocation_prefix, "", [this](std::string_view key, std::string_view value) {
+            const auto parts = decode_revocation_key(key);
+            const auto at = decode_revocation(value);
+            if (parts && at) into_.revocations.push_back({.what = parts->what, .name = std::string{parts->name}, .at_ms = *at});
+            else set_aside(column::meta, key, at ? "malformed key" : at.error().what);
+            return true;
+        });
     }
 
     result<void, storage_error> read_sessions() {

@@ -2,6 +2,7 @@
 // not by backlogs: entries are loaded when their receiver comes back.
 #pragma once
 
+#include "storage/keys.hpp"
 #include "storage/records.hpp"
 #include "storage/store.hpp"
 
@@ -36,6 +37,12 @@ struct recovered_queue { // whether it has entries nobody looks: its consumers f
     queue_state_record state{};
 };
 
+struct revocation { // of tokens
+    revoked what{};
+    std::string name{};
+    std::int64_t at_ms = 0; // a token: when it would have ended, 0: nobody knows; else those issued before
+};
+
 struct quarantined_row {
     column in{};
     std::string key_hex{};
@@ -49,6 +56,7 @@ struct recovered {
     std::vector<std::pair<session_id, message_ptr>> lost_wills{}; // of connections whose sessions were not stored
     std::vector<recovered_queue> queues{};
     std::vector<message_ptr> retained{};
+    std::vector<revocation> revocations{};
     std::vector<quarantined_row> quarantined{}; // left where they are
 };
 

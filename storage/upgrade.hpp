@@ -5,9 +5,11 @@
 
 namespace broker::storage {
 
-inline constexpr std::string_view format_version = "3";
+inline constexpr std::string_view format_version = "4";
 // Does this brokerd know the format, as it is or after upgrade()?
-[[nodiscard]] inline bool knows_format(std::string_view format) { return format == format_version || format == "1" || format == "2"; }
+[[nodiscard]] inline bool knows_format(std::string_view format) {
+    return format == format_version || format == "1" || format == "2" || format == "3";
+}
 
 // Before anything else reads. In steps that are whole on disk: what is interrupted goes on at the next start.
 [[nodiscard]] result<void, storage_error> upgrade(backend& rows);

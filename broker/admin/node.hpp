@@ -121,6 +121,14 @@ struct store_status {
     std::vector<column_row> columns{};
 };
 
+// One token by its id, or those of a user, or of everybody, issued before a moment.
+struct token_revocation {
+    std::string token_id{}; // jti
+    time_point until = never; // it may be forgotten then
+    std::string user{};
+    std::optional<time_point> issued_before{}; // nothing: now
+};
+
 struct store_backup {
     std::uint64_t files = 0;
     std::uint64_t bytes = 0;
@@ -206,6 +214,8 @@ public:
     [[nodiscard]] virtual result<queue_removed, admin_error> remove_from_queue(const std::string& name, std::size_t count_max,
                                                                                const std::string& to) = 0;
     [[nodiscard]] virtual result<bool, admin_error> delete_queue(const std::string& name, bool force) = 0;
+    // Connections that came with them are ended. On disk when it returns.
+    [[nodiscard]] virtual result<bool, admin_error> revoke_tokens(const token_revocation& what) = 0;
     // These three work on the caller's thread for as long as it takes.
     [[nodiscard]] virtual result<store_status, admin_error> show_store() = 0;
     [[nodiscard]] virtual result<store_check, admin_error> verify_store() = 0;

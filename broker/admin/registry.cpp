@@ -19,6 +19,7 @@ registry::registry() {
     add_retained(*this);
     add_queues(*this);
     add_store(*this);
+    add_tokens(*this);
     add_publish(*this);
 }
 

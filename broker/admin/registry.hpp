@@ -65,6 +65,7 @@ void add_sessions(registry& to);
 void add_retained(registry& to);
 void add_queues(registry& to);
 void add_store(registry& to);
+void add_tokens(registry& to);
 void add_publish(registry& to);
 
 } // namespace broker::admin

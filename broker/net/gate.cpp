@@ -18,8 +18,9 @@ std::optional<admission::answer> gate::ask(const newcomer& who, answered later) 
     client_id_ = who.client_id;
     security::credentials with{.user = std::string{who.user}};
     if (who.password) with.password = *who.password;
+    with.token = who.token;
     const auto control = desk_.now();
-    auto given = control->decide(request_, with, client_id_, desk_.revoked(), shard_.now());
+    auto given = desk_.with_revoked([&](const auto& revoked) { return control->decide(request_, with, client_id_, revoked, shard_.now()); });
     const auto* const question = std::get_if<security::password_question>(&given);
     if (question == nullptr) return decided(std::move(given));
     question_ = desk_.pool().ask(
@@ -42,9 +43,14 @@ admission::answer gate::decided(security::access_decision given) {
     return welcome{.user = in_->who.user, .may = in_->may, .until = until};
 }
 
+admission::answer gate::renew(std::string_view token) {
+    if (!in_) return close_reason{.cause = close_cause::not_authenticated};
+    return decided(desk_.with_revoked([&](const auto& revoked) { return desk_.now()->renew(*in_, token, revoked, shard_.now()); }));
+}
+
 std::optional<admission::answer> gate::again() {
     if (!in_) return std::nullopt;
-    return decided(desk_.now()->under_new_rules(*in_, desk_.revoked()));
+    return decided(desk_.with_revoked([&](const auto& revoked) { return desk_.now()->under_new_rules(*in_, revoked); }));
 }
 
 // Once for each rule, and whoever changes client ids or topics does not fill the log with it.

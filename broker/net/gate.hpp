@@ -8,6 +8,7 @@
 #include "shard/shard.hpp"
 
 #include <mutex>
+#include <shared_mutex>
 #include <set>
 
 namespace broker {
@@ -33,13 +34,24 @@ public:
         const std::lock_guard lock{mutex_};
         now_ = std::move(with);
     }
-    [[nodiscard]] const security::revocations& revoked() const { return revoked_; }
+    // What `ask` gives about the tokens that are revoked.
+    template <class Ask>
+    [[nodiscard]] auto with_revoked(Ask ask) const {
+        const std::shared_lock lock{revoked_mutex_};
+        return ask(revoked_);
+    }
+    // False: security::revocations::ids_max is reached.
+    [[nodiscard]] bool revoke(const std::function<bool(security::revocations&)>& change) {
+        const std::unique_lock lock{revoked_mutex_};
+        return change(revoked_);
+    }
     [[nodiscard]] security::worker_pool& pool() { return pool_; }
 
 private:
     settings settings_;
     mutable std::mutex mutex_;
     std::shared_ptr<const security::access_control> now_;
+    mutable std::shared_mutex revoked_mutex_;
     security::revocations revoked_;
     security::worker_pool pool_;
 };
@@ -52,6 +64,7 @@ public:
         : desk_{desk}, shard_{on}, address_{std::move(address)}, request_{std::move(request)} {}
 
     [[nodiscard]] std::optional<answer> ask(const newcomer& who, answered later) override;
+    [[nodiscard]] answer renew(std::string_view token) override;
     void on_denied(security::action what, std::string_view topic, const security::rule* by) override;
 
     // Under the rules of now. Nothing: who it is has not been found out yet, and will be by them.

@@ -66,6 +66,7 @@ private:
         std::string method{};
         std::string connect_body{}; // while CONNECT is not answered
         std::unique_ptr<authentication> exchange{};
+        bool is_token = false; // method "token": the data is one, and whoever admits decides
         std::optional<std::string> last_data{}; // goes into CONNACK
     };
     struct objection {
@@ -94,6 +95,7 @@ private:
     void take_wishes(const connect& c);
     void begin_authentication(const connect& c, byte_view body, time_point now);
     void authenticate(std::optional<byte_view> data, time_point now);
+    void renew_token(const auth& a, time_point now);
     void authenticated(time_point now);
     void seek_admission(const connect& c, byte_view body, time_point now);
     void on_admission(admission::answer given, time_point now);

@@ -5,8 +5,21 @@
 
 namespace broker::mqtt {
 
+namespace {
+
+// One step: the client's data is a token, the server has nothing to ask.
+constexpr std::string_view token_method = "token";
+
+} // namespace
+
 void engine::begin_authentication(const connect& c, byte_view body, time_point now) {
     const auto method = *c.with.authentication_method;
+    if (method == token_method && with_.admit != nullptr) {
+        enhanced_ = std::make_unique<enhanced>();
+        enhanced_->method = method;
+        enhanced_->is_token = true;
+        return seek_admission(c, body, now);
+    }
     auto exchange = with_.authenticate == nullptr ? nullptr : with_.authenticate->begin(method, info());
     if (!exchange) { // [MQTT-4.12.0-1]
         return refuse_connect(0, reason_code::bad_authentication_method, "this authentication method is not offered");
@@ -23,6 +36,7 @@ void engine::on_auth(const auth& a, time_point now) {
     if (*a.with.authentication_method != enhanced_->method) { // [MQTT-4.12.0-5, MQTT-4.12.1-1]
         return fail_with(reason_code::protocol_error, "[MQTT-4.12.0-5] the authentication method cannot change");
     }
+    if (enhanced_->is_token) return renew_token(a, now);
     if (a.reason == reason_code::re_authenticate) {
         if (!connack_sent_ || enhanced_->exchange) { // [MQTT-4.12.0-3]
             return fail_with(reason_code::protocol_error, "§4.12.1: an authentication is under way");
@@ -35,6 +49,18 @@ void engine::on_auth(const auth& a, time_point now) {
         return fail_with(reason_code::protocol_error, "§4.12: no authentication is under way");
     }
     authenticate(a.with.authentication_data, now);
+}
+
+void engine::renew_token(const auth& a, time_point now) {
+    if (a.reason != reason_code::re_authenticate || !connack_sent_) {
+        return fail_with(reason_code::protocol_error, "§4.12: no authentication is under way");
+    }
+    auto given = with_.admit->renew(as_text(a.with.authentication_data.value_or(byte_view{})));
+    if (auto* const why = std::get_if<close_reason>(&given)) { // [MQTT-4.12.1-2]
+        return end_with(reason_code::not_authorized, reason_code::not_authorized, std::move(*why));
+    }
+    send(encode_auth(reason_code::success, enhanced_->method, std::nullopt));
+    on_rights(std::get<welcome>(std::move(given)), now);
 }
 
 void engine::authenticate(std::optional<byte_view> data, time_point now) {

@@ -149,6 +149,7 @@ private:
     void welcomed(time_point now);
     void review_subscriptions();
     void on_send(const frame& f, time_point now);
+    void renew_token(const frame& f, time_point now);
     void on_subscribe(const frame& f, time_point now);
     void on_unsubscribe(const frame& f, time_point now);
     void on_ack(const frame& f, settlement how, time_point now);

@@ -105,7 +105,19 @@ message_ptr engine::message_of(const frame& f, time_point now) {
                          .expires_at = *expires});
 }
 
+// SEND to /sys/auth: the body is a new token of the same user.
+void engine::renew_token(const frame& f, time_point now) {
+    if (with_.admit == nullptr) return fail("protocol_error", "tokens are not taken", f.get("receipt"));
+    auto given = with_.admit->renew(as_text(f.body));
+    if (const auto* const why = std::get_if<close_reason>(&given)) {
+        return fail(token(why->cause), "not authenticated", f.get("receipt"));
+    }
+    receipt(f, ticket{});
+    on_rights(std::get<welcome>(std::move(given)), now);
+}
+
 void engine::on_send(const frame& f, time_point now) {
+    if (f.get("destination") == "/sys/auth") return renew_token(f, now);
     auto m = message_of(f, now);
     if (!m) return;
     auto& count = with_.route.count();

@@ -270,3 +270,32 @@ test("a connection ends with its token", async () => {
     else assert.match(said[1].toString(), /^ERROR\n[^]*^code:token_expired$/m);
   }
 });
+
+test("revoked tokens: whoever came with one is cut off, and nobody comes with it again, after a restart too", async () => {
+  const stays = hs256({ jti: "stays", sub: "sam", iat: now() });
+  const goes = hs256({ jti: "goes", sub: "gil", iat: now() - 10 });
+  const by = (t) => ({ username: "token", password: t });
+  const sam = await MqttClient.connect(broker.wsUrl, 5, { id: "sam", ...by(stays) });
+  let gil = await MqttClient.connect(broker.wsUrl, 5, { id: "gil", ...by(goes) });
+  const began = Date.now();
+  assert.equal((await broker.ctl("token", "revoke", "--jti", "goes")).code, 0);
+  await gil.closed();
+  assert.ok(Date.now() - began < 1000);
+  assert.equal(gil.goodbye, 0x87);
+  assert.equal((await attempt("mqtt", sources.password(goes))).admitted, false);
+  gil = await MqttClient.connect(broker.wsUrl, 5, { id: "gil", ...by(hs256({ jti: "newer", sub: "gil", iat: now() - 5 })) });
+  assert.equal((await broker.ctl("token", "revoke", "--user", "gil")).code, 0);
+  await gil.closed();
+  assert.equal(sam.ended, false);
+  await sam.cut();
+  assert.equal((await broker.ctl("token", "revoke")).code, 64);
+  assert.equal((await broker.ctl("token", "revoke", "--jti", "x", "--user", "y")).code, 1);
+  await broker.kill();
+  await broker.run();
+  for (const protocol of ["mqtt", "stomp"]) {
+    assert.equal((await attempt(protocol, sources.header(goes))).admitted, false);
+    assert.equal((await attempt(protocol, sources.header(hs256({ sub: "gil", iat: now() - 5 })))).admitted, false);
+    assert.equal((await attempt(protocol, sources.header(hs256({ sub: "gil", iat: now() + 5 })))).admitted, true);
+    assert.equal((await attempt(protocol, sources.header(stays))).admitted, true);
+  }
+});

@@ -149,15 +149,39 @@ TEST_CASE("what is left of sessions that are gone is swept; of those that are th
     CHECK(disk.rows(column::wills) == 1); // which the start publishes
 }
 
-TEST_CASE("format 2: nothing but the number changes") {
+TEST_CASE("formats 2 and 3: nothing but the number changes") {
+    for (const auto* const old : {"2", "3"}) {
+        memory_backend disk;
+        batch b;
+        b.put(column::meta, format_key(), old);
+        b.put(column::entries, "row", "1");
+        write(disk, b);
+        REQUIRE(upgrade(disk));
+        CHECK(disk.get(column::meta, format_key())->value() == format_version);
+        CHECK(disk.get(column::entries, "row")->value() == "1");
+    }
+}
+
+TEST_CASE("revocations are read at start; damaged ones are set aside") {
     memory_backend disk;
     batch b;
-    b.put(column::meta, format_key(), "2");
-    b.put(column::entries, "row", "1");
+    b.put(column::meta, revocation_key(revoked::token, "id/1"), encode_revocation(5));
+    b.put(column::meta, revocation_key(revoked::user, "anna"), encode_revocation(6));
+    b.put(column::meta, revocation_key(revoked::all, ""), encode_revocation(7));
+    b.put(column::meta, "revoked/x", encode_revocation(7));
+    b.put(column::meta, revocation_key(revoked::user, "bob"), "damaged");
     write(disk, b);
-    REQUIRE(upgrade(disk));
-    CHECK(disk.get(column::meta, format_key())->value() == "3");
-    CHECK(disk.get(column::entries, "row")->value() == "1");
+    const auto found = recover(disk);
+    REQUIRE(found);
+    REQUIRE(found->revocations.size() == 3);
+    CHECK(found->revocations[0].what == revoked::all);
+    CHECK(found->revocations[0].at_ms == 7);
+    CHECK(found->revocations[1].name == "id/1");
+    CHECK(found->revocations[2].name == "anna");
+    CHECK(found->quarantined.size() == 2);
+    CHECK_FALSE(decode_revocation_key("revoked/"));
+    CHECK_FALSE(decode_revocation_key("revoked/t"));
+    CHECK_FALSE(decode_revocation_key("revoked/ax"));
 }
 
 TEST_CASE("a long recovery says how far it is") {

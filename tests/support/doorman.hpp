@@ -15,12 +15,18 @@ public:
     explicit doorman(std::string user, std::vector<std::string> rules = {}) : user_{std::move(user)}, rules_{std::move(rules)} {}
 
     std::optional<answer> ask(const newcomer& who, answered later) override {
-        asked = std::string{who.client_id} + " " + std::string{who.user} + (who.password ? " " + std::string{*who.password} : "");
+        asked = std::string{who.client_id} + " " + std::string{who.user} + (who.password ? " " + std::string{*who.password} : "") +
+                (who.token.empty() ? "" : " token " + std::string{who.token});
         client_id_ = who.client_id;
         if (slow) {
             later_ = std::move(later);
             return std::nullopt;
         }
+        if (refusal) return *refusal;
+        return entry();
+    }
+    answer renew(std::string_view token) override {
+        asked = token;
         if (refusal) return *refusal;
         return entry();
     }

@@ -64,6 +64,11 @@ public:
         calls.push_back("delete " + name);
         return true;
     }
+    std::vector<admin::token_revocation> revoked;
+    result<bool, admin::admin_error> revoke_tokens(const admin::token_revocation& what) override {
+        revoked.push_back(what);
+        return true;
+    }
     result<admin::store_status, admin::admin_error> show_store() override {
         return admin::store_status{.data_dir = "/d", .durability = "sync", .format = "3", .columns = {{.column = "sessions", .rows = 7, .bytes = 70}}};
     }

@@ -217,3 +217,30 @@ TEST_CASE("rights: subscriptions that new rules do not allow end, at once and wh
     admitted back{node, by, v5("a", "11 00000064", "00")};
     CHECK(back.get().info().subscriptions == 1);
 }
+
+TEST_CASE("MQTT-4.12.1-1, MQTT-4.12.1-2: a new token on a live connection, by the authentication method token") {
+    test_node node;
+    doorman by{"anna", {"allow subscribe t"}};
+    by.until = node.now() + seconds{10};
+    node.admit = &by;
+    client a{node};
+    CHECK(a.exchange(v5("a", "15 'token' 16 'abc'")) == bytes("20: 00 00 [21 0400 27 00400000 22 0040 15 'token']"));
+    CHECK(by.asked == "a  token abc");
+    by.until = node.now() + seconds{20};
+    by.rules({"allow subscribe u"});
+    CHECK(a.exchange("82: 0001 [] 'u' 00") == bytes("90: 0001 [] 87"));
+    CHECK(a.exchange("f0: 19 [15 'token' 16 'def']") == bytes("f0: 00 [15 'token']"));
+    CHECK(by.asked == "def");
+    CHECK(a.exchange("82: 0002 [] 'u' 00") == bytes("90: 0002 [] 00"));
+    node.advance(seconds{15});
+    CHECK_FALSE(a.closed());
+    by.refusal = close_reason{.cause = close_cause::not_authenticated};
+    CHECK_LIKE(a.exchange("f0: 19 [15 'token' 16 'ghi']"), "e0 .. 87 *");
+    CHECK(a.closed_because() == "token_invalid");
+
+    by.refusal.reset();
+    client b{node, v5("b", "15 'token' 16 'abc'")};
+    CHECK_LIKE(b.exchange("f0: 18 [15 'token']"), "e0 .. 82 *"); // nothing was asked
+    client c{node, v5("c", "15 'token' 16 'abc'")};
+    CHECK_LIKE(c.exchange("f0: 19 [15 'other' 16 'x']"), "e0 .. 82 *");
+}

@@ -147,3 +147,22 @@ TEST_CASE("rights: new rules end what they do not allow, and a token ends its co
     CHECK(b.one()["code"] == "token_expired");
     CHECK(b.transport().closed());
 }
+
+TEST_CASE("SEND to /sys/auth: a new token on a live connection") {
+    test_node node;
+    doorman by{"anna"};
+    by.until = node.now() + seconds{10};
+    node.admit = &by;
+    stomp_client a{node, "1.2"};
+    by.until = node.now() + seconds{20};
+    a.put("SEND\ndestination:/sys/auth\nreceipt:r\n\nabc");
+    CHECK(a.one().command == "RECEIPT");
+    CHECK(by.asked == "abc");
+    node.advance(seconds{15});
+    CHECK_FALSE(a.transport().closed());
+    by.refusal = close_reason{.cause = close_cause::token_expired};
+    (void)a.refused("SEND\ndestination:/sys/auth\nreceipt:r\n\nold", "token_expired");
+    node.admit = nullptr;
+    stomp_client open{node, "1.2"};
+    (void)open.refused("SEND\ndestination:/sys/auth\n\nabc");
+}
