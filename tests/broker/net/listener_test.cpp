@@ -1,4 +1,5 @@
 // Addresses are tried before the server serves.
+#include "conformance/peer.hpp"
 #include "net/listener.hpp"
 
 #include <doctest/doctest.h>
@@ -15,21 +16,6 @@ using namespace broker;
 
 namespace {
 
-// What connect() to the loopback port said; a socket connected with itself is no answer.
-bool answers(std::uint16_t port) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bool connected = ::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0;
-    sockaddr_in own{};
-    socklen_t size = sizeof own;
-    if (connected && ::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size) == 0) connected = own.sin_port != to.sin_port;
-    ::close(fd);
-    return connected;
-}
-
 listener_address loopback(std::uint16_t port) { return {.name = "test", .kind = listener_kind::mqtt, .host = "127.0.0.1", .port = port}; }
 
 } // namespace
@@ -43,7 +29,7 @@ TEST_CASE("listener: an address that is tried accepts nobody, who would be reset
     std::atomic<unsigned> accepted{0};
     std::thread client{[&] {
         for (; !stop; ++attempts) {
-            if (answers(at.port)) ++accepted;
+            if (test::peer::answers(at.port)) ++accepted;
         }
     }};
     while (attempts < 2'000) probe(at);
