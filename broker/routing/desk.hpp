@@ -69,8 +69,11 @@ public:
     void require(bool persistent) {                         // this turn's operations must be as durable as configured
         open_.require(persistent ? level_ : std::min(level_, storage::durability::async));
     }
-    // The ticket of what open() holds.
-    [[nodiscard]] ticket open_ticket() const { return ticket{submitted_.value() + 1}; }
+    // The ticket of what open() holds; of what was submitted last when it holds nothing, since nothing would come.
+    [[nodiscard]] ticket open_ticket() const {
+        const bool holds_something = !open_.empty() || !retained_changed_.empty();
+        return ticket{submitted_.value() + (holds_something ? 1 : 0)};
+    }
     [[nodiscard]] ticket durable_upto() const { return durable_; }
     [[nodiscard]] bool store_failed() const { return failed_; } // it takes no durable publications
     [[nodiscard]] bool store_full() const { return full_; }     // for want of room

@@ -236,7 +236,9 @@ void shard_router::forget_retained(std::string_view topic) {
 // any other [MQTT3-3.3.1-7].
 refusal shard_router::keep(const message_ptr& m, bool room_is_sure) {
     if (m->payload().empty()) { // removes [MQTT-3.3.1-6] and is not stored [MQTT-3.3.1-7]
-        forget_retained(m->topic());
+        // Written though nothing is there any more: another shard that removed it may not have written that yet.
+        (void)retained_.erase(m->topic());
+        desk_.retained_changed(m->topic());
         return refusal::none;
     }
     switch (retained_.set(m, room_is_sure)) { // [MQTT-3.3.1-5]

@@ -121,7 +121,6 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
     // is in the store.
     const bool durable = !with.expires || with.expiry.count() > 0 || was_durable;
     s.slot_->durable.store(durable, std::memory_order_relaxed);
-    s.recorded_at_ = durable || s.will_ ? desk_.open_ticket() : ticket{};
     if (durable) {
         record(s, 0);
         // Subscriptions made while the session was not durable become so with it.
@@ -134,6 +133,7 @@ void shard_sessions::attach(session& s, const attachment& with, time_point) {
         }
         desk_.require(true);
     }
+    s.recorded_at_ = durable || s.will_ ? desk_.open_ticket() : ticket{}; // of what is in the batch by now
     join_queues(s);
 }
 
@@ -206,7 +206,6 @@ void shard_sessions::publish_will(session_id of, const message& last_will, time_
 // Its expiry has passed [MQTT-4.1.0-2], or a clean start ends it. What it held is for nobody else [MQTT-4.8.2-5].
 ticket shard_sessions::end(session& s, time_point now) {
     slot& handle = *s.slot_;
-    const auto durable_at = s.durable() ? desk_.open_ticket() : ticket{};
     if (s.online()) {
         s.detach();
         leave_queues(s);
@@ -223,6 +222,7 @@ ticket shard_sessions::end(session& s, time_point now) {
     } else if (s.durable()) {
         erase_records(s.id());
     }
+    const auto durable_at = s.durable() ? desk_.open_ticket() : ticket{};
     if (s.durable()) {
         table_.ending(handle);
         ends_.push_back({.at = durable_at, .of = s.id(), .client_id = handle.client_id});

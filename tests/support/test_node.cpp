@@ -224,7 +224,20 @@ void test_node::post_all(std::size_t from, std::size_t to, std::vector<mail>& ba
 }
 
 void test_node::receive(std::size_t i, mail m) {
+    const auto* const request = std::get_if<session_request>(&m);
+    const slot* const wanted = request == nullptr ? nullptr : request->which;
+    const bool here = wanted != nullptr && wanted->owner.load() == i;
     if (shards_[i]->receive(std::move(m), now_)) durable_news_[i] = true;
+    if (here && wanted->owner.load() != i) drop_marker(i); // it moves: its markers are the last that was sent
+}
+
+void test_node::drop_marker(std::size_t from) {
+    if (!faults_.skip_marker_of_move && !faults_.lose_marker_of_move) return;
+    const auto to = (from + 1) % count_;
+    auto& sent = shards_[from]->desk().outgoing(to);
+    const auto token = std::get<marker>(sent.back()).token;
+    sent.pop_back();
+    if (faults_.skip_marker_of_move) inboxes_[from].push_front({.from = to, .content = marker_answer{.token = token}});
 }
 
 void test_node::deliver_one(std::size_t i, std::size_t position) {
@@ -274,12 +287,12 @@ bool test_node::turn(std::size_t i) {
             if (c->engine_ && c->shard_ == i) c->engine_->on_durable(core.desk().durable_upto(), now_);
         }
     }
-    const auto before = core.desk().open_ticket();
+    const auto before = gate_->size();
     core.end_turn(now_, [&](std::size_t to, std::vector<mail>& batch) {
         moved = true;
         post_all(i, to, batch);
     });
-    return moved || core.desk().open_ticket() != before;
+    return moved || gate_->size() != before;
 }
 
 void test_node::settle() {

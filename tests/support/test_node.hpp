@@ -69,6 +69,9 @@ private:
 struct test_faults {
     bool acknowledge_before_write = false; // tickets are reported durable when they are submitted
     bool answer_markers_at_once = false;   // without waiting for the mail ahead of the marker
+    // When a session moves, one of the markers is not sent; its answer is not waited for, or is.
+    bool skip_marker_of_move = false;
+    bool lose_marker_of_move = false;
 };
 
 class test_node {
@@ -154,6 +157,7 @@ private:
     void post(std::size_t from, std::size_t to, mail m);
     void post_all(std::size_t from, std::size_t to, std::vector<mail>& batch);
     void receive(std::size_t i, mail m);
+    void drop_marker(std::size_t from);
 
     limits bounds_;
     std::size_t count_;

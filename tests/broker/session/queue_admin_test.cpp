@@ -101,6 +101,16 @@ TEST_CASE("purge: what is ready goes, what a consumer holds stays, pieces are bo
     CHECK(a.take() == words{"7"});
 }
 
+TEST_CASE("purge and move of what is empty are done at once: nothing will be written that they could wait for") {
+    test_node node;
+    declare(node, "empty", {});
+    for (const auto* const to : {"", "other"}) {
+        const auto done = remove(node, "empty", 10, to);
+        REQUIRE(done.size() == 1);
+        CHECK(done[0].durable_at <= node.shard().desk().durable_upto());
+    }
+}
+
 TEST_CASE("move: into another queue in order, priorities kept, a crash leaves each message in one of them") {
     for (const bool committed : {false, true}) {
         CAPTURE(committed);

@@ -255,6 +255,26 @@ TEST_CASE("MQTT-3.3.1-5, MQTT-3.3.1-6, MQTT-3.3.1-7, MQTT-3.3.1-8: retained mess
     CHECK(node.disk().rows(storage::column::retained) == 0);
 }
 
+TEST_CASE("MQTT-3.3.4-1: removing a retained message that is not there is acknowledged, by an idle server too") {
+    test_node node;
+    client p{node, v5("p")};
+    CHECK(p.exchange("33: 't' 0001 []") == bytes("40: 0001 10"));
+    CHECK(p.exchange("35: 't' 0002 []; 62: 0002") == bytes("50: 0002 10; 70: 0002"));
+}
+
+TEST_CASE("MQTT-3.3.4-1: and when another shard has removed it, not before that is on disk") {
+    test_node node{2};
+    client a{node, v5("a")};
+    client b{node, v5("b"), 1};
+    a.exchange("33: 't' 0001 [] 68");
+    node.commit_automatically(false);
+    CHECK(a.exchange("33: 't' 0002 []").empty());
+    CHECK(b.exchange("33: 't' 0001 []").empty());
+    node.commit();
+    CHECK(b.said() == bytes("40: 0001 10"));
+    CHECK(node.disk().rows(storage::column::retained) == 0);
+}
+
 TEST_CASE("MQTT3-3.1.2-7: retained messages outlive the session of who published them") {
     test_node node;
     client{node, v311("p")}.exchange("33: 't' 0001 68");
