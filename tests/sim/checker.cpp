@@ -66,7 +66,7 @@ void checker::party_forgives(party_id p) {
 
 void checker::subscribing(party_id p, const std::string& filter, unsigned level, bool no_local) {
     if (level == 0 || !parties_[p].durable) weak_groups_.insert(filter);
-    if (filter.starts_with("$share/")) parties_[p].groups.insert(filter);
+    if (filter.starts_with("$share/")) parties_[p].groups[filter] = ~std::size_t{0};
     auto& s = parties_[p].subscriptions[filter];
     if (s.in_force == certainty::no) {
         s = {.in_force = certainty::maybe, .lowest = level, .highest = level, .no_local = no_local};
@@ -89,7 +89,10 @@ void checker::unsubscribing(party_id p, const std::string& filter) {
     s.in_force = std::min(s.in_force, certainty::maybe);
 }
 
-void checker::unsubscribed(party_id p, const std::string& filter) { parties_[p].subscriptions.erase(filter); }
+void checker::unsubscribed(party_id p, const std::string& filter) {
+    parties_[p].subscriptions.erase(filter);
+    if (const auto it = parties_[p].groups.find(filter); it != parties_[p].groups.end()) it->second = routings_;
+}
 
 std::vector<std::string> checker::filters(party_id p) const {
     std::vector<std::string> all;
@@ -113,6 +116,7 @@ void checker::routing(number n) {
     ++p.attempts;
     p.refused |= failing_;
     p.routed_at = ++routings_;
+    if (p.attempts == 1) p.first_routed_at = p.routed_at;
     if (p.what == publication::kind::job) return;
     std::set<party_id> must;
     std::map<std::string, std::set<party_id>> groups;
@@ -158,6 +162,10 @@ void checker::accepted(number n) {
 
 // --- deliveries to sessions ---
 
+bool checker::shares(const std::string& group, const std::string& topic) {
+    return matches(group.substr(group.find('/', std::string_view{"$share/"}.size()) + 1), topic);
+}
+
 void checker::check_visible(number n, const std::string& to, bool again) {
     auto& p = publications_[n];
     if (p.expires_at <= now_ && !again) problem(fmt::format("expired and delivered to {}: {}", to, say(n)));
@@ -175,11 +183,9 @@ void checker::written(party_id to, const delivery& d) {
     }
     auto& p = publications_[d.what];
     check_visible(d.what, who.name, d.again);
-    // What a member of a group leaves behind may go to one who joined later.
-    const auto shares = [&](const auto& s) {
-        return s.first.starts_with("$share/") && matches(s.first.substr(s.first.find('/', 7) + 1), p.topic);
-    };
-    if (d.retain ? !p.retain : !p.may.contains(to) && std::ranges::none_of(who.subscriptions, shares)) {
+    // What a member of a group leaves behind may go to one who joined later, and reach it when that has left as well.
+    const auto passed_on = [&](const auto& g) { return p.first_routed_at <= g.second && shares(g.first, p.topic); };
+    if (d.retain ? !p.retain : !p.may.contains(to) && std::ranges::none_of(who.groups, passed_on)) {
         problem(fmt::format("{} got what it did not subscribe to: {}", who.name, say(d.what)));
     }
     if (!who.acknowledges_all && d.level > p.level) {
@@ -234,8 +240,8 @@ void checker::check_order(party& to, number n, const delivery& d) {
 // unsubscribed still gets what it was chosen for.
 void checker::check_groups(party_id to, const delivery& d) {
     auto& p = publications_[d.what];
-    for (const auto& text : parties_[to].groups) {
-        if (!matches(text.substr(text.find('/', 7) + 1), p.topic)) continue;
+    for (const auto& [text, upto] : parties_[to].groups) {
+        if (!shares(text, p.topic)) continue;
         auto& arrivals = p.arrivals[text];
         for (const auto& a : arrivals) {
             if (p.attempts > 1 || d.late || a.at == to || a.life != life_) continue;

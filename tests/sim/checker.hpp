@@ -127,7 +127,8 @@ private:
         std::size_t attempts = 0;
         bool shared = false;  // some group may have it
         bool refused = false; // perhaps, once
-        std::size_t routed_at = 0; // the last attempt's place in the order of all
+        std::size_t first_routed_at = 0; // the attempts' places in the order of all
+        std::size_t routed_at = 0;       // the last one's
         std::set<party_id> may{};
         std::set<party_id> must{};
         std::set<party_id> must_at_first{};
@@ -154,7 +155,8 @@ private:
         bool ended = false;
         std::size_t forgives_upto = 0;
         std::map<std::string, subscription> subscriptions{};
-        std::set<std::string> groups{}; // shared filters it ever subscribed to
+        // Shared filters it ever subscribed to: what was routed up to then may be passed on to it, and is on its way perhaps.
+        std::map<std::string, std::size_t> groups{};
         std::map<number, std::size_t> got{};
         std::map<number, std::size_t> got_exactly_once{}; // at QoS 2
         std::size_t departures = 0;
@@ -187,6 +189,7 @@ private:
     };
 
     [[nodiscard]] transaction& transaction_of(std::size_t t) { return transactions_[t - 1]; }
+    [[nodiscard]] static bool shares(const std::string& group, const std::string& topic);
     [[nodiscard]] bool known(number n) const { return n != 0 && n < publications_.size(); }
     [[nodiscard]] std::string say(number n) const;
     void check_visible(number n, const std::string& to, bool again);

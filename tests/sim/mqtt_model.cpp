@@ -372,6 +372,15 @@ void mqtt_model::harvest(bool all) {
     notice_end();
 }
 
+std::string mqtt_model::waits_for() const {
+    if (!connection_ || connection_->closed()) return {};
+    if (phase_ == phase::connecting) return "CONNACK for " + wish_.client_id;
+    if (!diligent_) return {};
+    if (!window_.empty()) return fmt::format("what {} waits for to be done with #{}", wish_.client_id, window_.front().what);
+    if (!subscribing_.empty() || !unsubscribing_.empty()) return "SUBACK or UNSUBACK for " + wish_.client_id;
+    return {};
+}
+
 void mqtt_model::read() {
     for (auto left = diligent_ ? arrived_.size() : in_.roll().below(6); left != 0 && !arrived_.empty(); --left) {
         const auto p = std::move(arrived_.front());

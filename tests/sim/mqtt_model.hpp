@@ -33,6 +33,7 @@ public:
     void come_back() override;
     void retire() override;
     [[nodiscard]] bool retired() const override { return retired_; }
+    [[nodiscard]] std::string waits_for() const override;
 
 private:
     enum class phase : std::uint8_t { offline, connecting, online };

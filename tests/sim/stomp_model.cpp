@@ -352,6 +352,13 @@ void stomp_model::harvest(bool all) {
     notice_end();
 }
 
+std::string stomp_model::waits_for() const {
+    if (!diligent_ || !connection_ || connection_->closed()) return {};
+    if (!connected_) return "CONNECTED for " + wish_.client_id;
+    if (!receipts_.empty()) return "a RECEIPT for " + wish_.client_id;
+    return {};
+}
+
 void stomp_model::read() {
     for (auto left = diligent_ ? arrived_.size() : in_.roll().below(6); left != 0 && !arrived_.empty(); --left) {
         const auto f = std::move(arrived_.front());

@@ -35,6 +35,7 @@ public:
     void come_back() override;
     void retire() override;
     [[nodiscard]] bool retired() const override { return retired_; }
+    [[nodiscard]] std::string waits_for() const override;
 
 private:
     struct frame_in {

@@ -251,6 +251,9 @@ void world::settle() {
     if (disk_->fails()) return; // what waits for it waits on
     check_.disk_fails(false);
     last_quiet_ = now();
+    for (const auto& a : actors_) {
+        if (const auto what = a->waits_for(); !what.empty()) check_.problem("nothing moves any more, and " + what + " has not come");
+    }
 }
 
 // --- checks ---

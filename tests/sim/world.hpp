@@ -49,6 +49,8 @@ public:
     virtual void come_back() = 0;   // connects if it is not, and from now on answers everything
     virtual void retire() = 0;      // one step of leaving for good
     [[nodiscard]] virtual bool retired() const = 0;
+    // What it waits for though nothing moves any more; empty: nothing.
+    [[nodiscard]] virtual std::string waits_for() const = 0;
 
 protected:
     world& in_;
