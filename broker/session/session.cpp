@@ -8,6 +8,7 @@
 #include "storage/records.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 namespace broker {
@@ -74,8 +75,18 @@ bool session::has_place_for(const entry& e) const {
            backlog_.bytes() + e.message->footprint() <= bounds.session_queue_bytes_max;
 }
 
+// What was sent before a restart is finished [MQTT-4.3.3-7]: its handle must not name something else meanwhile.
 void session::drop_oldest() {
-    while (over_limit() && backlog_.head_ready()) drop(backlog_.pop_front(), drop_reason::queue_full);
+    std::vector<entry> begun; // no more than the window
+    while (over_limit() && backlog_.head_ready()) {
+        auto oldest = backlog_.pop_front();
+        if (restored_.contains(oldest.message->id())) {
+            begun.push_back(std::move(oldest));
+        } else {
+            drop(oldest, drop_reason::queue_full);
+        }
+    }
+    for (auto& e : begun | std::views::reverse) backlog_.push_front(std::move(e));
 }
 
 void session::take(entry e, time_point now) {

@@ -181,6 +181,21 @@ TEST_CASE("a crash loses nothing that was acknowledged, and QoS 2 state survives
     CHECK(b.exchange("70: 0001").empty());
 }
 
+TEST_CASE("MQTT-2.2.1-4: what was sent before a restart is finished, however full its session gets") {
+    limits few;
+    few.session_queue_messages_max = 2;
+    test_node node{1, few};
+    client first{node, v311("s", "00")};
+    first.exchange("82: 0001 't' 02");
+    client{node, v311("p")}.exchange("34: 't' 0001 31");
+    CHECK(first.said() == bytes("34: 't' 0001 31")); // and the client remembers the identifier
+    node.crash_and_recover();
+    client{node, v311("p")}.exchange("34: 't' 0001 32; 34: 't' 0002 33; 34: 't' 0003 34; 34: 't' 0004 35");
+    client sub{node, v311("s", "00")};
+    CHECK(sub.after_connack().starts_with(bytes("3c: 't' 0001 31")));
+    CHECK(node.shard().desk().count().messages_dropped[static_cast<std::size_t>(drop_reason::queue_full)] != 0);
+}
+
 TEST_CASE("MQTT-4.3.3-13: the exchange goes on when the message has expired") {
     test_node node;
     client pub{node, v5("p")};
