@@ -222,7 +222,8 @@ void queue_router::on_loaded(const storage::loaded_rows& rows, time_point now) {
             break;
         }
         c.from[c.priority] = message_id{id.value() + 1};
-        if (auto e = entry_of(rows, i)) page.push_back({.message = std::move(e->message), .redelivery_count = e->redelivery_count});
+        auto e = entry_of(rows, i);
+        if (e && !e->message->expired(now)) page.push_back({.message = std::move(e->message), .redelivery_count = e->redelivery_count});
     }
     const bool end = done_here && c.priority == 0;
     if (done_here && !end) --c.priority;

@@ -62,6 +62,15 @@ TEST_CASE("looking: all that is there, in order, from any shard, a page at a tim
     CHECK(route.browse("nobody's", by) == 0);
 }
 
+TEST_CASE("looking: what has expired behind others is not there any more") {
+    test_node node;
+    fill(node, "q", 1, 1);
+    CHECK(offer(node, "q", "2", {}, node.now() + seconds{5}) == refusal::none);
+    CHECK(look(node, "q").seen == words{"1", "2"});
+    node.advance(seconds{6});
+    CHECK(look(node, "q").seen == words{"1"});
+}
+
 TEST_CASE("looking at an empty queue ends at once; who stops hears nothing more") {
     test_node node;
     declare(node, "empty", {});
