@@ -29,6 +29,10 @@ void checker::crashed() {
         p.this_connection.clear();
     }
     for (auto& [n, j] : jobs_) j.with = 0;
+    // What a full session dropped is there again when that was not written, behind what came after it.
+    if (sessions_drop()) {
+        for (auto& p : parties_) p.last.clear();
+    }
     // A transaction that was not confirmed may be undone, though some of it was seen.
     for (const auto& t : transactions_) {
         if (t.at != transaction::state::committing) continue;
@@ -116,23 +120,25 @@ void checker::routing(number n) {
     ++p.attempts;
     p.refused |= failing_;
     p.routed_at = ++routings_;
-    if (p.attempts == 1) p.first_routed_at = p.routed_at;
+    if (p.attempts == 1) {
+        p.first_routed_at = p.routed_at;
+        p.routed_on = now_;
+    }
     if (p.what == publication::kind::job) return;
     std::set<party_id> must;
     std::map<std::string, std::set<party_id>> groups;
-    static const limits bounds;
     for (party_id id = 0; id != parties_.size(); ++id) {
         const auto& to = parties_[id];
         if (to.ended) continue;
         for (const auto& [text, s] : to.subscriptions) {
-            const auto filter = topic_filter::parse(text, bounds);
+            const auto filter = topic_filter::parse(text, bounds_);
             if (!filter || s.in_force == certainty::no || !matches(filter->pattern(), p.topic)) continue;
             p.may.insert(id);
             p.shared |= filter->is_shared();
             const bool kept = s.lowest != 0 && (to.acknowledges_all || p.level != 0);
             if (s.in_force != certainty::yes || !kept || !to.durable || (s.no_local && p.publisher == id)) continue;
             if (filter->is_shared()) {
-                groups[text].insert(id);
+                if (p.level != 0) groups[text].insert(id); // else another member may get it at QoS 0
             } else {
                 must.insert(id);
             }
@@ -147,7 +153,7 @@ void checker::routing(number n) {
         }
         std::erase_if(p.must, [&](party_id id) { return !must.contains(id); });
     }
-    if (p.retain) keep(n);
+    if (p.retain && p.what != publication::kind::will) keep(n);
 }
 
 void checker::accepted(number n) {
@@ -169,11 +175,21 @@ bool checker::shares(const std::string& group, const std::string& topic) {
 void checker::check_visible(number n, const std::string& to, bool again) {
     auto& p = publications_[n];
     if (p.expires_at <= now_ && !again) problem(fmt::format("expired and delivered to {}: {}", to, say(n)));
+    if (p.turned_down && p.attempts == 1) problem(fmt::format("refused and delivered to {}: {}", to, say(n)));
     if (p.transaction == 0) return;
     const auto at = transaction_of(p.transaction).at;
     if (at == transaction::state::open || at == transaction::state::undone) {
         problem(fmt::format("delivered to {} outside its transaction: {}", to, say(n)));
     }
+}
+
+// What is left, in whole seconds [MQTT-3.3.2-6].
+void checker::check_expiry(const std::string& to, const delivery& d) {
+    const auto& p = publications_[d.what];
+    if (p.attempts > 1 || !d.expiry_s) return;
+    const auto left = p.expires_at == never ? nanoseconds{-1} : std::max(p.expires_at - now_, nanoseconds{0});
+    if (left.count() >= 0 && std::chrono::ceil<seconds>(left).count() == static_cast<std::int64_t>(*d.expiry_s)) return;
+    problem(fmt::format("{} was told that {} s are left of {}", to, *d.expiry_s, say(d.what)));
 }
 
 void checker::written(party_id to, const delivery& d) {
@@ -183,6 +199,7 @@ void checker::written(party_id to, const delivery& d) {
     }
     auto& p = publications_[d.what];
     check_visible(d.what, who.name, d.again);
+    check_expiry(who.name, d);
     // What a member of a group leaves behind may go to one who joined later, and reach it when that has left as well.
     const auto passed_on = [&](const auto& g) { return p.first_routed_at <= g.second && shares(g.first, p.topic); };
     if (d.retain ? !p.retain : !p.may.contains(to) && std::ranges::none_of(who.groups, passed_on)) {
@@ -194,6 +211,7 @@ void checker::written(party_id to, const delivery& d) {
     if (p.what == publication::kind::will && p.will_from > now_) {
         problem(fmt::format("a will that was cancelled or is not due: {}", say(d.what)));
     }
+    if (p.what == publication::kind::will && !d.retain) p.will_seen_in = life_;
     if (p.what == publication::kind::will && !std::exchange(p.will_seen, true)) {
         happened.count(event::will_published);
         if (p.will_waited) happened.count(event::will_published_late);
@@ -256,6 +274,18 @@ void checker::check_groups(party_id to, const delivery& d) {
 void checker::answered(party_id by, number n) { parties_[by].answered_in[n] = life_; }
 void checker::answer_confirmed(party_id by, number n) { parties_[by].confirmed.insert(n); }
 
+// Another member of the group may have it now, and this one again when that leaves.
+void checker::refused(party_id by, number n) {
+    auto& who = parties_[by];
+    for (auto& [group, arrivals] : publications_[n].arrivals) {
+        for (auto& a : arrivals) {
+            if (a.at == by) a.life = 0;
+        }
+    }
+    who.got_exactly_once.erase(n);
+    who.this_connection.erase(n);
+}
+
 // --- wills ---
 
 void checker::will_due(number n, time_point at, bool must) {
@@ -271,6 +301,30 @@ void checker::will_cancelled(number n) {
     if (p.will_from != never) happened.count(event::will_cancelled);
     p.will_from = never;
     p.will_must = false;
+}
+
+// Of one session's wills a later one is published later.
+void checker::retained_wills(const std::map<std::string, number>& seen) {
+    const auto is_will = [&](number n) {
+        return known(n) && publications_[n].what == publication::kind::will && publications_[n].retain;
+    };
+    for (const auto& [topic, n] : seen) {
+        if (!is_will(n) || publications_[n].topic != topic || publications_[n].will_from > now_) {
+            problem(fmt::format("{} holds #{}, which is no retained will that was due", topic, n));
+            continue;
+        }
+        happened.count(event::retained_will_seen);
+        for (auto later = n + 1; later != publications_.size(); ++later) {
+            const auto& one = publications_[n];
+            const auto& other = publications_[later];
+            if (!is_will(later) || other.topic != topic || other.stream != one.stream) continue;
+            if (other.will_seen_in == life_) problem(fmt::format("{} holds the will #{}, though #{} came later", topic, n, later));
+        }
+    }
+    for (number n = 1; n != publications_.size(); ++n) {
+        const auto& p = publications_[n];
+        if (is_will(n) && p.will_seen_in == life_ && !seen.contains(p.topic)) problem(fmt::format("not retained: the will {}", say(n)));
+    }
 }
 
 // --- retained ---

@@ -5,11 +5,14 @@
 // may match; one that was granted must, also after a crash.
 #pragma once
 
+#include "core/limits.hpp"
 #include "core/time.hpp"
+#include "session/backlog.hpp"
 #include "sim/events.hpp"
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -21,6 +24,7 @@ namespace broker::sim {
 using number = std::size_t;
 using party_id = std::size_t;
 inline constexpr party_id nobody = ~std::size_t{0};
+inline constexpr std::uint32_t no_bound = 1'000'000; // on deliveries: more than a run has
 
 struct publication {
     enum class kind : std::uint8_t { topic, job, will };
@@ -29,6 +33,7 @@ struct publication {
     unsigned level = 0;
     bool retain = false;
     bool deletes = false; // retained, without a payload
+    unsigned priority = default_priority; // of a job
     time_point expires_at = never;
     party_id publisher = nobody;
     std::size_t stream = 0; // what comes from one publisher in order; 0: nothing to say about order
@@ -42,7 +47,7 @@ inline constexpr std::string_view taking_queue = "$queue/taken";
 
 class checker {
 public:
-    explicit checker(time_point start) : now_{start} {}
+    explicit checker(time_point start, limits bounds = {}) : now_{start}, bounds_{std::move(bounds)} {}
 
     [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
     void problem(std::string what);
@@ -53,6 +58,12 @@ public:
 
     void crashed(); // a new process serves from now on
     void disk_fails(bool now_failing) { failing_ = now_failing; }
+    [[nodiscard]] bool disk_fails() const { return failing_; }
+    // What was accepted and may be gone all the same: so often did the broker count, or an administrator order it.
+    struct losses {
+        std::size_t from_queues = 0;
+        std::size_t from_sessions = 0;
+    };
 
     // --- sessions and subscriptions ---
     [[nodiscard]] party_id new_party(std::string name, bool durable, bool acknowledges_all = false);
@@ -71,6 +82,7 @@ public:
     void routing(number n);                        // handed to the broker now, perhaps again
     void expires(number n, time_point at) { publications_[n].expires_at = at; } // counted anew when it is repeated
     void accepted(number n);                       // its publisher was told so
+    void turned_down(number n) { publications_[n].turned_down = true; } // so was it that it was not taken
     [[nodiscard]] bool is_retained(number n) const { return publications_[n].retain; }
 
     // --- deliveries to sessions ---
@@ -81,11 +93,13 @@ public:
         bool retain = false;
         bool again = false;
         bool late = false; // read from a connection that the broker had closed before
+        std::optional<std::size_t> expiry_s{}; // as MQTT 5 says it, when it does
     };
     void written(party_id to, const delivery& d);  // the broker wrote it
     void received(party_id to, const delivery& d); // it arrived; of exactly-once ones only the first of a handle
     void answered(party_id by, number n);          // PUBACK or ACK reached the broker
     void answer_confirmed(party_id by, number n);  // and the broker confirmed it
+    void refused(party_id by, number n);           // NACK, or an acknowledgement with an error, reached the broker
 
     // --- wills: publications of kind will ---
     void will_due(number n, time_point at, bool must); // from then on it may come; it must, unless cancelled before
@@ -93,6 +107,8 @@ public:
     void will_cancelled(number n);                     // if it was not due already
     [[nodiscard]] bool will_pending(number n) const { return publications_[n].will_from > now_; }
     void will_stored(number n) { publications_[n].will_stored = true; } // the server's death does not lose it
+    // What a new subscriber is sent of wills that are retained: topic → number.
+    void retained_wills(const std::map<std::string, number>& seen);
 
     // --- retained ---
     // A new subscriber was sent this: topic → number.
@@ -101,10 +117,22 @@ public:
 
     // --- queues: publications of kind job ---
     using holder = std::size_t; // a connection; never reused
-    void job_written(number n, holder to, const std::string& queue, bool takes_all);
+    struct given_out {
+        number what = 0;
+        std::string queue{};
+        std::string reason{}; // of a dead letter
+        std::string origin{}; // of a dead letter: its queue
+        std::optional<unsigned> priority{}; // when it was told
+    };
+    void job_written(const given_out& j, holder to, bool takes_all);
     void job_answered(number n, bool acknowledged); // ACK (true) or NACK reached the broker
+    void job_rejected(number n);                    // so did the word that nobody shall have it
     void job_confirmed(number n);                   // the ACK was confirmed
     void holder_gone(holder h);
+    // Nothing moves. What the queue holds, in its order, what it counts, and how many its consumers hold.
+    void browsed(const std::string& queue, const std::vector<given_out>& rows, std::size_t counted, std::size_t held);
+    void browsed_all(const losses& upto_now); // every queue, since the last call
+    void moved_by_hand() { moved_ = true; }   // from queue to queue
 
     // --- transactions ---
     [[nodiscard]] std::size_t begin() { return transactions_.push_back({}), transactions_.size(); }
@@ -114,7 +142,7 @@ public:
     void commit_refused(std::size_t t);
     void undone(std::size_t t); // ABORT, or its connection went before COMMIT
 
-    void at_the_end();
+    void at_the_end(const losses& all);
 
 private:
     struct arrival { // at a member of a shared group
@@ -125,7 +153,9 @@ private:
     struct known_publication : publication {
         bool accepted = false;
         std::size_t attempts = 0;
+        bool turned_down = false;
         bool shared = false;  // some group may have it
+        time_point routed_on = never; // the first time
         bool refused = false; // perhaps, once
         std::size_t first_routed_at = 0; // the attempts' places in the order of all
         std::size_t routed_at = 0;       // the last one's
@@ -140,6 +170,7 @@ private:
         bool will_waited = false;   // for its delay
         bool will_outlived = false; // a crash, before it was published
         bool will_seen = false;
+        std::size_t will_seen_in = 0; // the life in which it came as a publication, not as a retained message
     };
     struct subscription {
         certainty in_force = certainty::no;
@@ -172,6 +203,9 @@ private:
         bool confirmed = false;
         bool seen = false;
         std::size_t given_out_in = 0; // life
+        bool rejected = false;
+        std::size_t died_in = 0; // the life in which it became a dead letter
+        bool browsed = false;
     };
     struct transaction {
         enum class state : std::uint8_t { open, committing, committed, undone };
@@ -188,18 +222,23 @@ private:
         bool certain = true;          // now is what it holds; else one of `since`
     };
 
+    [[nodiscard]] bool sessions_drop() const { return bounds_.session_queue_messages_max < limits{}.session_queue_messages_max; }
     [[nodiscard]] transaction& transaction_of(std::size_t t) { return transactions_[t - 1]; }
     [[nodiscard]] static bool shares(const std::string& group, const std::string& topic);
     [[nodiscard]] bool known(number n) const { return n != 0 && n < publications_.size(); }
     [[nodiscard]] std::string say(number n) const;
     void check_visible(number n, const std::string& to, bool again);
+    void check_expiry(const std::string& to, const delivery& d);
+    bool check_place(const given_out& j, const std::string& where);
     void check_order(party& p, number n, const delivery& d);
     void check_groups(party_id to, const delivery& d);
     void keep(number n);
     void check_lost(number n);
+    void check_losses(const std::vector<number>& lost, std::size_t allowed, std::string_view where);
     void check_transaction(std::size_t t);
 
     time_point now_;
+    limits bounds_;
     std::size_t life_ = 1;
     bool failing_ = false;
     std::size_t routings_ = 0;
@@ -209,6 +248,9 @@ private:
     std::vector<transaction> transactions_;
     std::set<std::string> weak_groups_; // a member asked for QoS 0, or its session is not kept: what it is passed on may be lost
     std::map<number, job> jobs_;
+    bool moved_ = false;
+    std::vector<number> lost_jobs_;
+    std::vector<number> lost_deliveries_; // one each time
     std::map<std::string, retained_topic> retained_;
 };
 

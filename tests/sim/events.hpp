@@ -18,6 +18,7 @@ enum class event : std::uint8_t {
     died_unsynced,          // a power cut took groups that had been written
     disk_failed,
     refused, // a publication, because the disk fails
+    refused_when_full, // because its queue is
     exactly_once_in_over_crash,
     exactly_once_out_over_crash,
     publish_repeated,
@@ -47,8 +48,18 @@ enum class event : std::uint8_t {
     transaction_aborted,
     transaction_lost_with_connection,
     transaction_over_crash, // COMMIT was sent and not confirmed
+    job_rejected,           // NACK with requeue:false, or an acknowledgement with an error
+    dead_letter,
+    job_dropped,    // by a queue that was full, or too old
+    entry_dropped,  // by a session that was full
+    browsed,
+    purged,
+    moved_by_hand,
+    answered_with_error,
+    retained_will_seen,
+    group_message_to_stomp,
 };
-inline constexpr std::size_t events = static_cast<std::size_t>(event::transaction_over_crash) + 1;
+inline constexpr std::size_t events = static_cast<std::size_t>(event::group_message_to_stomp) + 1;
 inline constexpr std::array<std::string_view, events> event_names{
     "deliveries",
     "kills",
@@ -58,6 +69,7 @@ inline constexpr std::array<std::string_view, events> event_names{
     "power cuts that took written groups",
     "disk failures",
     "publications refused while the disk fails",
+    "publications refused by a full queue",
     "QoS 2 exchanges to the broker that went on after a crash",
     "QoS 2 exchanges from the broker that went on after a crash",
     "PUBLISH repeated",
@@ -87,6 +99,16 @@ inline constexpr std::array<std::string_view, events> event_names{
     "transactions aborted",
     "transactions lost with their connection",
     "transactions whose COMMIT a crash interrupted",
+    "jobs rejected",
+    "dead letters given out",
+    "jobs dropped by full queues or too old",
+    "messages dropped by full sessions",
+    "jobs looked at",
+    "jobs purged",
+    "jobs moved by hand",
+    "messages answered with an error",
+    "retained wills seen",
+    "messages of a shared group to STOMP members",
 };
 
 class tally {

@@ -54,9 +54,11 @@ std::string mqtt_model::connect_packet(bool clean, bool for_good) {
         const auto level = static_cast<unsigned>(in_.roll().between(1, 2));
         will_delay_ = wish_.v5 ? seconds{in_.roll().below(3) * 5} : seconds{0};
         const auto topic = "w/" + wish_.client_id;
-        will_ = in_.check().new_publication({.what = publication::kind::will, .topic = topic, .level = level});
+        const bool retain = in_.roll().chance(40);
+        will_ = in_.check().new_publication(
+            {.what = publication::kind::will, .topic = topic, .level = level, .retain = retain, .stream = stream_});
         in_.check().routing(will_);
-        flags |= 4 | static_cast<int>(level) << 3;
+        flags |= 4 | static_cast<int>(level) << 3 | (retain ? 0x20 : 0);
         const auto delay = static_cast<std::size_t>(std::chrono::duration_cast<seconds>(will_delay_).count());
         will = mqtt_wire::properties(wish_.v5, delay == 0 ? "" : "\x18" + u32(delay)) + text(topic) +
                text(std::to_string(will_));
@@ -287,6 +289,10 @@ void mqtt_model::publish() {
         p.expires_at = in_.now() + seconds{expiry_s};
         props = "\x02" + u32(expiry_s);
     }
+    if (p.what == publication::kind::job && wish_.v5 && roll.chance(40)) {
+        p.priority = static_cast<unsigned>(roll.below(10));
+        props += priority_property(p.priority);
+    }
     const auto level = p.level;
     const auto deletes = p.deletes;
     const auto retain = p.retain;
@@ -353,13 +359,15 @@ void mqtt_model::harvest(bool all) {
             if (m.payload.empty()) {
                 // the retained message of a topic was deleted: nothing to look for
             } else if (m.topic.starts_with("$queue/")) {
-                in_.check().job_written(std::stoul(m.payload), holder_, m.topic, m.level == 0);
+                in_.check().job_written({.what = std::stoul(m.payload), .queue = m.topic, .priority = m.priority}, holder_,
+                                        m.level == 0);
             } else if (party_ != nobody) {
                 in_.check().written(party_, {.what = std::stoul(m.payload),
                                                .topic = m.topic,
                                                .level = m.level,
                                                .retain = m.retain,
-                                               .again = m.dup});
+                                               .again = m.dup,
+                                               .expiry_s = m.expiry_s});
             } else {
                 in_.check().problem(wish_.client_id + " got a message before CONNACK");
             }
@@ -477,10 +485,21 @@ void mqtt_model::on_publish(const publish_in& m) {
         if (job) return in_.check().job_answered(n, true);
         if (!m.retain) in_.check().answered(party_, n);
     };
+    const auto refused = [&] {
+        in_.count(event::answered_with_error);
+        if (n == 0 || m.retain) return;
+        if (job) return in_.check().job_rejected(n);
+        const bool passed_on = in_.node().bounds().mqtt_shared_error == "redeliver" && m.topic.starts_with("s/");
+        return passed_on ? in_.check().refused(party_, n) : in_.check().answered(party_, n);
+    };
     if (m.level == 0) return arrived();
     if (m.level == 1) {
         arrived();
         if (!can_send() || !answers()) return;
+        if (answers_with_error()) {
+            refused();
+            return send(packet(0x40, u16(m.id) + "\x97"), fmt::format("PUBACK {} #{} with an error", m.id, n));
+        }
         answered();
         return send(packet(0x40, u16(m.id)), fmt::format("PUBACK {} #{}", m.id, n));
     }
@@ -493,6 +512,11 @@ void mqtt_model::on_publish(const publish_in& m) {
         told_again(it->second);
     }
     if (!can_send() || !answers()) return;
+    if (answers_with_error()) {
+        refused();
+        held_.erase(m.id);
+        return send(packet(0x50, u16(m.id) + "\x97"), fmt::format("PUBREC {} #{} with an error", m.id, n));
+    }
     answered();
     send(packet(0x50, u16(m.id)), fmt::format("PUBREC {} #{}", m.id, n));
 }
@@ -506,13 +530,18 @@ void mqtt_model::heard_of(const outgoing& o) {
     if (o.level == 2 && o.life != in_.check().life()) in_.count(event::exactly_once_in_over_crash);
 }
 
+void mqtt_model::turned_down(number n) {
+    in_.count(in_.check().disk_fails() ? event::refused : event::refused_when_full);
+    in_.check().turned_down(n);
+}
+
 void mqtt_model::on_puback(const packet_in& p) {
     const auto it = std::ranges::find(window_, u16_at(p.body, 0), &outgoing::id);
     if (it == window_.end() || it->level != 1) return in_.check().problem(wish_.client_id + " got a PUBACK for nothing");
     if (reason_of(p, wish_.v5) < 0x80) {
         in_.check().accepted(it->what);
     } else {
-        in_.count(event::refused);
+        turned_down(it->what);
     }
     window_.erase(it);
 }
@@ -521,7 +550,7 @@ void mqtt_model::on_pubrec(const packet_in& p) {
     const auto it = std::ranges::find(window_, u16_at(p.body, 0), &outgoing::id);
     if (it == window_.end() || it->level != 2) return in_.check().problem(wish_.client_id + " got a PUBREC for nothing");
     if (reason_of(p, wish_.v5) >= 0x80) {
-        in_.count(event::refused);
+        turned_down(it->what);
         window_.erase(it);
         return;
     }

@@ -78,6 +78,7 @@ private:
     void on_connack(const mqtt_wire::packet_in& p);
     void confirmed();
     void on_publish(const mqtt_wire::publish_in& m);
+    void turned_down(number n);
     void on_puback(const mqtt_wire::packet_in& p);
     void on_pubrec(const mqtt_wire::packet_in& p);
     void told_again(handle& h);
@@ -85,6 +86,7 @@ private:
     void on_suback(const mqtt_wire::packet_in& p);
     void on_unsuback(const mqtt_wire::packet_in& p);
     [[nodiscard]] bool answers() { return diligent_ || !in_.roll().chance(12); }
+    [[nodiscard]] bool answers_with_error() { return wish_.v5 && !diligent_ && in_.roll().chance(4); }
 
     wishes wish_;
     phase phase_ = phase::offline;

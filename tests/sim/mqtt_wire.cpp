@@ -1,5 +1,7 @@
 #include "sim/mqtt_wire.hpp"
 
+#include "session/backlog.hpp"
+
 namespace broker::sim::mqtt_wire {
 
 namespace {
@@ -53,6 +55,8 @@ std::vector<packet_in> take_packets(std::string& bytes) {
     return all;
 }
 
+std::string priority_property(unsigned priority) { return "\x26" + text("priority") + text(std::to_string(priority)); }
+
 publish_in parse_publish(const packet_in& p, bool v5) {
     publish_in m{.dup = (p.flags & 8) != 0, .retain = (p.flags & 1) != 0, .level = static_cast<unsigned>(p.flags >> 1 & 3)};
     std::size_t at = 2 + u16_at(p.body, 0);
@@ -62,6 +66,7 @@ publish_in parse_publish(const packet_in& p, bool v5) {
         at += 2;
     }
     if (v5) {
+        m.priority = default_priority;
         const auto size = take_variable(p.body, at);
         const auto end = at + size;
         while (at < end) {
@@ -76,6 +81,7 @@ publish_in parse_publish(const packet_in& p, bool v5) {
             case 0x09: at += 2 + u16_at(p.body, at); break;
             case 0x0B: (void)take_variable(p.body, at); break;
             case 0x26:
+                if (p.body.compare(at, 10, text("priority")) == 0) m.priority = static_cast<unsigned>(byte_at(p.body, at + 12) - '0');
                 at += 2 + u16_at(p.body, at);
                 at += 2 + u16_at(p.body, at);
                 break;

@@ -34,8 +34,11 @@ struct publish_in {
     std::string topic{};
     std::size_t id = 0;
     std::optional<std::size_t> expiry_s{};
+    std::optional<unsigned> priority{}; // version 3 is not told
     std::string payload{};
 };
+// The user property "priority".
+[[nodiscard]] std::string priority_property(unsigned priority);
 [[nodiscard]] publish_in parse_publish(const packet_in& p, bool v5);
 
 // The reason of an acknowledgement; 0 where it is left out.

@@ -8,15 +8,14 @@
 
 namespace broker::sim {
 
+using stomp_wire::frame_in;
+using stomp_wire::job_of;
+using stomp_wire::take_frames;
+
 stomp_model::stomp_model(world& in, wishes w) : actor{in}, wish_{std::move(w)} {
     for (const auto& one : wish_.subscriptions) {
         subscriptions_.push_back({.is = one, .id = fmt::format("s{}", subscriptions_.size())});
     }
-}
-
-std::string stomp_model::frame_in::get(const std::string& key) const {
-    const auto it = headers.find(key);
-    return it == headers.end() ? "" : it->second;
 }
 
 // --- connections ---
@@ -26,8 +25,7 @@ bool stomp_model::can_send() const {
 }
 
 void stomp_model::send(std::string_view command, std::string_view headers, std::string_view body) {
-    auto bytes = fmt::format("{}\n{}\n{}", command, headers, body);
-    bytes.push_back('\0');
+    const auto bytes = stomp_wire::frame(command, headers, body);
     in_.note(wish_.client_id, "->", bytes);
     connection_->receive(bytes);
 }
@@ -115,6 +113,7 @@ void stomp_model::act() {
 void stomp_model::subscribe(subscription& s) {
     auto headers = fmt::format("id:{}\ndestination:{}\nack:{}\n", s.id, s.is.destination, s.is.mode);
     if (in_.roll().chance(60)) headers += fmt::format("prefetch-count:{}\n", in_.roll().between(1, 4));
+    if (!s.is.group.empty()) headers += fmt::format("x-group:{}\n", s.is.group);
     s.open = true;
     s.holder = in_.next_holder();
     if (s.is.durable) {
@@ -169,6 +168,10 @@ void stomp_model::send_message(bool in_transaction) {
         p.what = publication::kind::job;
         p.topic = "$queue/" + name;
         destination = "/queue/" + name;
+        if (roll.chance(40)) {
+            p.priority = static_cast<unsigned>(roll.below(10));
+            headers += fmt::format("priority:{}\n", p.priority);
+        }
     } else {
         const auto what = roll.below(10);
         p.topic = what < 6 ? fmt::format("t/{}", roll.below(2)) : what < 8 ? fmt::format("s/{}", roll.below(2))
@@ -211,16 +214,21 @@ void stomp_model::answer(subscription& s) {
         if (s.held[at].promised) return;
     }
     const bool accept = diligent_ || wish_.version == "1.0" || !roll.chance(15);
+    const bool rejects = !accept && s.queue() && roll.chance(30);
     const auto first = s.is.mode == "client" ? 0 : at;
     std::vector<number> all;
     for (auto i = first; i <= at; ++i) all.push_back(s.held[i].what);
     const auto id = s.held[at].ack_id;
     s.held.erase(s.held.begin() + static_cast<std::ptrdiff_t>(first), s.held.begin() + static_cast<std::ptrdiff_t>(at) + 1);
     for (const auto n : all) {
-        if (s.queue()) {
+        if (rejects) {
+            in_.check().job_rejected(n);
+        } else if (s.queue()) {
             in_.check().job_answered(n, accept);
         } else if (accept) {
             in_.check().answered(s.party, n);
+        } else if (!s.is.group.empty()) {
+            in_.check().refused(s.party, n);
         }
     }
     auto headers = wish_.version == "1.2" ? fmt::format("id:{}\n", id)
@@ -236,6 +244,7 @@ void stomp_model::answer(subscription& s) {
             }
         });
     }
+    if (rejects) headers += "requeue:false\n";
     send(accept ? "ACK" : "NACK", headers);
 }
 
@@ -283,32 +292,6 @@ void stomp_model::end_transaction() {
 
 // --- what it hears ---
 
-std::vector<stomp_model::frame_in> stomp_model::take_frames() {
-    std::vector<frame_in> all;
-    for (;;) {
-        bytes_.erase(0, std::min(bytes_.find_first_not_of('\n'), bytes_.size()));
-        const auto head_end = bytes_.find("\n\n");
-        if (head_end == std::string::npos) return all;
-        frame_in f;
-        std::size_t at = bytes_.find('\n');
-        f.command = bytes_.substr(0, at);
-        while (at < head_end) {
-            const auto line_end = bytes_.find('\n', at + 1);
-            const auto line = bytes_.substr(at + 1, line_end - at - 1);
-            const auto colon = line.find(':');
-            f.headers.emplace(line.substr(0, colon), line.substr(colon + 1));
-            at = line_end;
-        }
-        const auto body = head_end + 2;
-        const auto length = f.get("content-length");
-        const auto end = length.empty() ? bytes_.find('\0', body) : body + std::stoul(length);
-        if (end == std::string::npos || end >= bytes_.size()) return all;
-        f.body = bytes_.substr(body, end - body);
-        bytes_.erase(0, end + 1);
-        all.push_back(std::move(f));
-    }
-}
-
 stomp_model::subscription* stomp_model::find(const std::string& id) {
     const auto it = std::ranges::find(subscriptions_, id, &subscription::id);
     return it == subscriptions_.end() ? nullptr : &*it;
@@ -329,14 +312,14 @@ void stomp_model::harvest(bool all) {
     bytes_ += bytes;
     in_.note(wish_.client_id, "<-", bytes);
     const bool late = connection_->closed(); // read after others were told
-    for (auto& f : take_frames()) {
+    for (auto& f : take_frames(bytes_)) {
         if (f.command == "MESSAGE" && !f.body.empty() && !late) {
             auto* const s = find(f.get("subscription"));
             const auto n = std::stoul(f.body);
             if (s == nullptr) {
                 in_.check().problem(wish_.client_id + " got a MESSAGE for no subscription of its");
             } else if (s->queue()) {
-                in_.check().job_written(n, s->holder, "$queue/" + s->is.destination.substr(7), s->is.mode == "auto");
+                in_.check().job_written(job_of(f, "$queue/" + s->is.destination.substr(7)), s->holder, s->is.mode == "auto");
             } else {
                 in_.check().written(s->party, {.what = n,
                                                .topic = f.get("destination").substr(7),
@@ -388,7 +371,7 @@ void stomp_model::on_message(const frame_in& f) {
     in_.count(event::delivery);
     const auto n = std::stoul(f.body);
     if (!s->queue()) {
-        in_.count(event::durable_topic_message);
+        in_.count(s->is.group.empty() ? event::durable_topic_message : event::group_message_to_stomp);
         in_.check().received(s->party, {.what = n,
                                         .topic = f.get("destination").substr(7),
                                         .level = 1,

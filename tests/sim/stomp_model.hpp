@@ -2,6 +2,7 @@
 // transactions of both, receipts.
 #pragma once
 
+#include "sim/stomp_wire.hpp"
 #include "sim/world.hpp"
 
 #include <deque>
@@ -17,6 +18,7 @@ public:
         std::string destination{}; // "/queue/NAME" or "/topic/FILTER"
         std::string mode{};        // "auto", "client", "client-individual"
         bool durable = false;
+        std::string group{}; // shared
     };
     struct wishes {
         std::string client_id{};
@@ -38,12 +40,6 @@ public:
     [[nodiscard]] std::string waits_for() const override;
 
 private:
-    struct frame_in {
-        std::string command{};
-        std::map<std::string, std::string> headers{};
-        std::string body{};
-        [[nodiscard]] std::string get(const std::string& key) const;
-    };
     struct unanswered {
         std::string ack_id{};
         number what = 0;
@@ -59,7 +55,9 @@ private:
         bool exists = false;     // and confirmed
         std::deque<unanswered> held{};
         [[nodiscard]] bool queue() const { return is.destination.starts_with("/queue/"); }
-        [[nodiscard]] std::string filter() const { return is.destination.substr(7); } // behind "/topic/"
+        [[nodiscard]] std::string filter() const { // behind "/topic/"
+            return (is.group.empty() ? "" : "$share/" + is.group + "/") + is.destination.substr(7);
+        }
     };
 
     void connect();
@@ -78,9 +76,8 @@ private:
     void promise();
     void end_transaction();
 
-    [[nodiscard]] std::vector<frame_in> take_frames();
-    void on_frame(const frame_in& f);
-    void on_message(const frame_in& f);
+    void on_frame(const stomp_wire::frame_in& f);
+    void on_message(const stomp_wire::frame_in& f);
     [[nodiscard]] subscription* find(const std::string& id);
 
     wishes wish_;
@@ -92,7 +89,7 @@ private:
     bool stalled_ = false;
     std::unique_ptr<test::test_client> connection_;
     std::string bytes_;
-    std::deque<frame_in> arrived_;
+    std::deque<stomp_wire::frame_in> arrived_;
     std::deque<subscription> subscriptions_;
     std::map<std::string, std::function<void()>> receipts_;
     std::size_t last_receipt_ = 0;

@@ -2,8 +2,10 @@
 
 #include "sim/mqtt_model.hpp"
 #include "sim/stomp_model.hpp"
+#include "sim/stomp_wire.hpp"
 
 #include "protocols/mqtt/engine.hpp"
+#include "protocols/stomp/engine.hpp"
 #include "storage/recovery.hpp"
 
 #include <fmt/format.h>
@@ -24,7 +26,17 @@ limits small_bounds(dice& roll) {
     b.session_memory_bytes_max = roll.chance(30) ? 2048 : 1024 * 1024;
     b.outbox_bytes_max = roll.chance(30) ? roll.between(200, 4000) : 4 * 1024 * 1024;
     b.mqtt_max_inflight = static_cast<std::uint16_t>(roll.chance(50) ? roll.between(1, 5) : 256);
-    b.max_deliveries = 1'000'000;
+    b.max_deliveries = roll.chance(70) ? no_bound : static_cast<std::uint32_t>(roll.between(2, 4));
+    if (roll.chance(40)) {
+        b.queue_messages_max = roll.between(2, 12);
+        b.queue_policy = static_cast<overflow_policy>(roll.below(3));
+    }
+    if (roll.chance(10)) b.queue_ttl = seconds{roll.between(3, 20)};
+    if (roll.chance(15)) {
+        b.session_queue_messages_max = roll.between(2, 8);
+        if (roll.chance(50)) b.session_queue_policy = "drop-new";
+    }
+    if (roll.chance(50)) b.mqtt_shared_error = "redeliver";
     return b;
 }
 
@@ -44,7 +56,7 @@ world::world(const plan& p) : plan_{p}, roll_{p.seed}, check_{time_point{}} {
     const auto shards = roll_.between(1, 4);
     const auto bounds = small_bounds(roll_);
     node_ = std::make_unique<test::test_node>(shards, bounds, std::move(made), level_, p.faults);
-    check_.clock(now());
+    check_ = checker{now(), bounds};
     populate();
 }
 
@@ -99,7 +111,9 @@ void world::populate() {
                                                  {"/queue/taken", "auto"},
                                                  {"/topic/t/+", "client", true},
                                                  {"/topic/t/0", "client-individual", true},
-                                                 {"/topic/t/1", "auto", true}};
+                                                 {"/topic/t/1", "auto", true},
+                                                 {"/topic/s/#", "client-individual", true, "g"},
+                                                 {"/topic/s/#", "client", true, "g"}};
     const auto workers = roll_.below(4);
     for (std::size_t i = 0; i != workers; ++i) {
         stomp_model::wishes w{.client_id = fmt::format("s{}", i), .version = roll_.chance(60) ? "1.2" : "1.1"};
@@ -137,6 +151,8 @@ void world::step() {
         for (auto rounds = roll_.between(1, 5); rounds != 0; --rounds) (void)move_everything();
     } else if (what < 97) {
         settle();
+        if (roll_.chance(25)) look_into_queues();
+        if (roll_.chance(15)) remove_from_queue();
     } else if (what < 98) {
         if (roll_.chance(25)) fail_disk();
     } else if (what < 99) {
@@ -207,8 +223,26 @@ void world::tell_counters() {
     for (std::size_t i = 0; i != node_->shards(); ++i) sum.add(node_->shard(i).desk().count());
     count(event::session_expired, sum.sessions_expired);
     count(event::shared_passed_on, sum.shared_passed_on);
-    count(event::message_expired, sum.messages_dropped[static_cast<std::size_t>(drop_reason::expired)]);
+    const auto dropped = [&](drop_reason why) { return sum.messages_dropped[static_cast<std::size_t>(why)]; };
+    count(event::message_expired, dropped(drop_reason::expired));
+    if (node_->bounds().session_queue_messages_max < limits{}.session_queue_messages_max) {
+        count(event::entry_dropped, dropped(drop_reason::queue_full));
+        lost_.from_sessions += dropped(drop_reason::queue_full);
+    }
+    const auto from_queues = dropped_by_queues();
+    count(event::job_dropped, from_queues);
+    lost_.from_queues += from_queues;
     count(event::backlog_read_back, disk_->take_backlog_reads());
+}
+
+// By the queues of this process. What only its own lifetime ended is no loss.
+std::size_t world::dropped_by_queues() const {
+    std::size_t n = 0;
+    const bool ages = node_->bounds().queue_ttl.count() != 0;
+    node_->shared().queues.for_each([&](const queue_slot& q, const queue_table::declaration&) {
+        n += q.dropped.load() - (ages ? 0 : q.expired.load());
+    });
+    return n;
 }
 
 // What the server does beside its work after a start: some time.
@@ -227,7 +261,7 @@ void world::sweep(session_id owners_before, message_id messages_before) {
     (void)storage::sweep_orphan_messages(node_->rows(), messages_before, erase, to_the_end);
 }
 
-bool world::move_everything() {
+bool world::move_server() {
     const auto before = activity_;
     for (std::size_t i = 0; i != node_->shards(); ++i) {
         while (node_->mail_for(i) != 0) {
@@ -238,6 +272,12 @@ bool world::move_everything() {
     }
     while (node_->submitted() != 0 && node_->write(roll_.between(1, 8))) ++activity_;
     while (node_->write(1)) ++activity_;
+    return activity_ != before;
+}
+
+bool world::move_everything() {
+    const auto before = activity_;
+    (void)move_server();
     for (const auto& a : actors_) a->read();
     return activity_ != before;
 }
@@ -259,13 +299,13 @@ void world::settle() {
 // --- checks ---
 
 // A new subscriber sees what is retained. It reads nothing else, and is gone again.
-void world::probe_retained() {
-    if (node_->bounds().outbox_bytes_max < 100'000) return; // at QoS 0 it may miss some of what it should see
+std::optional<std::map<std::string, number>> world::retained(const std::string& filter) {
+    if (node_->bounds().outbox_bytes_max < 100'000) return {}; // at QoS 0 it may miss some of what it should see
     auto probe = open(mqtt::make_engine);
     using namespace mqtt_wire;
     probe->receive(packet(0x10, text("MQTT") + "\x04\x02" + u16(0) + text("probe")));
-    if (probe->closed() || probe->get().paused()) return; // an earlier probe's session is on its way
-    probe->receive(packet(0x82, u16(1) + text("r/#") + std::string(1, '\0')));
+    if (probe->closed() || probe->get().paused()) return {}; // an earlier probe's session is on its way
+    probe->receive(packet(0x82, u16(1) + text(filter) + std::string(1, '\0')));
     auto bytes = probe->sent();
     std::map<std::string, number> seen;
     for (const auto& p : take_packets(bytes)) {
@@ -273,7 +313,70 @@ void world::probe_retained() {
         const auto m = parse_publish(p, false);
         if (m.retain) seen[m.topic] = std::stoul(m.payload);
     }
-    check_.retained_seen(seen);
+    return seen;
+}
+
+void world::probe_retained() {
+    if (const auto seen = retained("r/#")) check_.retained_seen(*seen);
+}
+
+// Every queue from the outside, while nothing else moves: a browser sees what it holds, in its order.
+void world::look_into_queues() {
+    if (disk_->fails() || !check_.problems().empty()) return;
+    auto looker = open(stomp::make_engine);
+    looker->receive(stomp_wire::frame("CONNECT", "accept-version:1.2\nhost:x\n"));
+    std::vector<queue_slot*> all;
+    node_->shared().queues.for_each([&](queue_slot& q, const queue_table::declaration&) { all.push_back(&q); });
+    std::string bytes;
+    for (auto* const q : all) {
+        looker->receive(stomp_wire::frame("SUBSCRIBE", fmt::format("id:1\ndestination:/queue/{}\nbrowser:true\n", q->name)));
+        std::vector<checker::given_out> rows;
+        bool ended = false;
+        for (int rounds = 0; !ended && rounds != 100; ++rounds) {
+            (void)move_server();
+            bytes += looker->sent();
+            for (const auto& f : stomp_wire::take_frames(bytes)) {
+                if (f.command != "MESSAGE") continue;
+                ended |= f.get("browser") == "end";
+                if (!f.body.empty()) rows.push_back(stomp_wire::job_of(f, "$queue/" + q->name));
+            }
+        }
+        if (!ended) return check_.problem("looking into a queue does not end: " + q->name);
+        const auto unacknowledged = node_->shard(q->owner).queues().use(*q).unacknowledged();
+        check_.browsed("$queue/" + q->name, rows, static_cast<std::size_t>(q->messages.load()), unacknowledged);
+    }
+    auto upto_now = lost_;
+    upto_now.from_queues += dropped_by_queues();
+    check_.browsed_all(upto_now);
+}
+
+// By hand: what is ready goes, to another queue or for good.
+void world::remove_from_queue() {
+    if (disk_->fails() || !check_.problems().empty()) return;
+    auto& table = node_->shared().queues;
+    const auto from = roll_.below(2);
+    auto* const q = table.find(std::to_string(from));
+    if (q == nullptr) return;
+    const bool moves = roll_.chance(50);
+    if (moves) check_.moved_by_hand();
+    const auto done = std::make_shared<std::optional<queue_removal::outcome>>();
+    auto& its_shard = node_->shard(q->owner);
+    auto& there = its_shard.queues().use(*q);
+    there.remove({.messages_max = roll_.chance(50) ? roll_.between(1, 4) : 1000,
+                  .to = moves ? std::to_string(1 - from) : "",
+                  .done = [done](const queue_removal::outcome& o) { *done = o; }},
+                 now());
+    for (int rounds = 0; rounds != 100 && (move_server() || !*done); ++rounds) {}
+    if (!*done) return check_.problem("removing from a queue does not end");
+    const auto& o = **done;
+    say("by hand", fmt::format("{} messages of queue {} {}", o.removed, from, moves ? "moved" : "purged"));
+    count(moves ? event::moved_by_hand : event::purged, o.removed);
+    if (!moves) lost_.from_queues += o.removed;
+    if (o.durable_at > its_shard.desk().durable_upto()) check_.problem("a removal never reaches the disk");
+    if (!o.more && !o.refused && there.messages() != there.unacknowledged()) {
+        check_.problem(fmt::format("queue {} holds {} messages after all were removed that were ready, {} of them with consumers",
+                                   from, there.messages(), there.unacknowledged()));
+    }
 }
 
 void world::finish() {
@@ -281,7 +384,9 @@ void world::finish() {
     disk_->fail_writes(0);
     settle();
     stomp_model::wishes all{.client_id = "drain", .version = "1.2", .sends = false, .transacts = false};
-    for (const auto* const q : {"/queue/0", "/queue/1", "/queue/taken"}) all.subscriptions.push_back({q, "client-individual"});
+    for (const auto* const q : {"0", "1", "taken", "dlq.0", "dlq.1", "dlq.taken"}) {
+        all.subscriptions.push_back({std::string{"/queue/"} + q, "client-individual"});
+    }
     actors_.push_back(std::make_unique<stomp_model>(*this, std::move(all)));
     for (int i = 0; i != 3; ++i) {
         for (const auto& a : actors_) a->come_back();
@@ -291,14 +396,16 @@ void world::finish() {
         settle();
     }
     probe_retained();
-    check_.at_the_end();
+    if (const auto wills = retained("w/#")) check_.retained_wills(*wills);
+    look_into_queues();
+    tell_counters();
+    check_.at_the_end(lost_);
     if (!check_.problems().empty()) return;
     for (int rounds = 0; rounds != 20; ++rounds) {
         for (const auto& a : actors_) a->retire();
         settle();
     }
     check_leaks();
-    tell_counters();
 }
 
 // Nothing of anybody is left.

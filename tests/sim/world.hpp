@@ -8,7 +8,9 @@
 #include "sim/disk.hpp"
 #include "support/test_node.hpp"
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -87,8 +89,14 @@ private:
     void crash();
     void write_some();
     void tell_counters();
-    bool move_everything(); // once around: mail, turns, the store, the clients; true if anything moved
+    bool move_server();     // once around: mail, turns, the store; true if anything moved
+    bool move_everything(); // and the clients
+    // What a new subscriber is sent, by topic; nothing: it could not look.
+    [[nodiscard]] std::optional<std::map<std::string, number>> retained(const std::string& filter);
     void probe_retained();
+    void look_into_queues();
+    void remove_from_queue();
+    [[nodiscard]] std::size_t dropped_by_queues() const;
     void finish();
     void sweep();
     void sweep(session_id owners_before, message_id messages_before);
@@ -99,6 +107,7 @@ private:
     disk* disk_ = nullptr; // the node's
     std::unique_ptr<test::test_node> node_;
     checker check_;
+    checker::losses lost_{}; // by processes that are gone
     std::uint64_t sweep_before_ = 0; // ids of earlier lives; 0: swept
     storage::durability level_ = storage::durability::sync;
     std::vector<std::unique_ptr<actor>> actors_;
