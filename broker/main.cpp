@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
         case mode::help: fmt::print("{}", line.help); return 0;
         case mode::version: fmt::print("brokerd {}\n", broker::version); return 0;
         case mode::print_config: fmt::print("{}", broker::config::print(line.chosen)); return 0;
-        case mode::check: return 0;
+        case mode::check: (void)broker::load_certificates(line.chosen); return 0;
         case mode::run: return run(line.chosen, argc, argv);
         }
     } catch (const broker::config::config_error& e) {

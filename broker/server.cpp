@@ -1,7 +1,9 @@
 #include "server.hpp"
 
 #include "access_files.hpp"
+#include "config/load.hpp"
 #include "host.hpp"
+#include "net/tls_context.hpp"
 #include "storage/keys.hpp"
 #include "storage/maintenance.hpp"
 #include "storage/memory_store.hpp"
@@ -38,10 +40,23 @@ std::string_view word(storage::durability d) {
 
 } // namespace
 
-server::server(const config::options& chosen) : options_{chosen} {
+std::vector<std::shared_ptr<tls_endpoint>> load_certificates(const config::options& chosen) {
+    std::vector<std::shared_ptr<tls_endpoint>> endpoints;
+    for (const auto& l : chosen.listeners) {
+        auto& endpoint = endpoints.emplace_back();
+        if (!l.tls) continue;
+        auto loaded = tls_context::load(*l.tls);
+        if (!loaded) throw config::config_error{fmt::format("listener {}: {}", l.name, loaded.error())};
+        for (const auto& line : (*loaded)->warnings(process_clock{}.now())) spdlog::warn("listener {}: {}", l.name, line);
+        endpoint = std::make_shared<tls_endpoint>(*l.tls, std::move(*loaded));
+    }
+    return endpoints;
+}
+
+server::server(const config::options& chosen) : options_{chosen}, tls_{load_certificates(chosen)} {
     environment_.node_name = options_.node_name;
     for (const auto& l : options_.listeners) {
-        addresses_.push_back({.name = l.name, .kind = kind_of(l.protocol), .host = l.host, .port = l.port});
+        addresses_.push_back({.name = l.name, .kind = kind_of(l.protocol), .host = l.host, .port = l.port, .over_tls = l.tls.has_value()});
         probe(addresses_.back()); // before the store is touched: a busy port is the commonest mistake
     }
     let_in();
@@ -213,7 +228,7 @@ void server::listen() {
                                                        l.allow_missing_origin.value_or(options_.allow_missing_origin));
         if (!origins) throw start_error{fmt::format("listener {}: ws.allowed_origins: {}", l.name, origins.error())};
         infos_.push_back(std::make_unique<listener_info>(
-            listener_info{.name = addresses_[i].name, .kind = addresses_[i].kind, .dotted = dotted, .origins = std::move(*origins)}));
+            listener_info{.name = addresses_[i].name, .kind = addresses_[i].kind, .dotted = dotted, .origins = std::move(*origins), .tls = tls_[i]}));
     }
     for (auto& s : shards_) {
         auto& of_shard = listeners_.emplace_back();

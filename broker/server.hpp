@@ -20,9 +20,12 @@
 
 namespace broker {
 
+// The TLS endpoint of each listener, null where it speaks plain. Logs what works and should not be so. Throws config_error.
+[[nodiscard]] std::vector<std::shared_ptr<tls_endpoint>> load_certificates(const config::options& chosen);
+
 class server {
 public:
-    // Opens the store, recovers, binds every address and starts serving. Throws start_error.
+    // Opens the store, recovers, binds every address and starts serving. Throws start_error, and config_error for certificates.
     explicit server(const config::options& chosen);
     ~server();
 
@@ -44,6 +47,7 @@ private:
     void on_store_trouble(const storage::store_trouble& t);
 
     const config::options options_;
+    const std::vector<std::shared_ptr<tls_endpoint>> tls_; // by listener
     process_clock clock_;
     alarms alarms_;
     std::unique_ptr<storage::backend> rows_;

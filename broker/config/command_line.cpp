@@ -15,6 +15,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
     std::string file;
     std::string data_dir;
     std::vector<std::string> urls;
+    tls_certificate_files tls;
     std::string admin_socket;
     std::string admin_http;
     std::uint32_t threads = 0;
@@ -28,7 +29,12 @@ command_line parse_command_line(int argc, const char* const* argv) {
     app.add_flag("-h,--help", help, "Print this help and exit.");
     app.add_option("-c,--config", file, "Configuration file (TOML); conf.d/*.toml beside it is read as well.");
     app.add_option("--data-dir", data_dir, "Where sessions, queues and retained messages are kept (default: data).");
-    app.add_option("--listen", urls, "ws://HOST:PORT, mqtt://, stomp:// or tcp:// (MQTT and STOMP told apart). Repeats.");
+    app.add_option("--listen", urls, "ws://HOST:PORT, mqtt://, stomp:// or tcp:// (MQTT and STOMP told apart); with TLS wss://, "
+                                     "mqtts://, stomps:// or tls://. Repeats.");
+    auto* const cert = app.add_option("--tls-cert", tls.cert, "PEM file with the certificate and its chain, for --listen with TLS.");
+    auto* const key = app.add_option("--tls-key", tls.key, "PEM file with the certificate's key.");
+    cert->needs(key);
+    key->needs(cert);
     app.add_option("--admin-socket", admin_socket, "Unix socket for brokerctl (default: DATA_DIR/admin.sock).");
     app.add_option("--admin-http", admin_http, "HOST:PORT of /healthz, /readyz and /metrics, or off.");
     const auto* const threads_given = app.add_option("--threads", threads, "Threads that serve connections; 0: one per core.");
@@ -57,6 +63,9 @@ command_line parse_command_line(int argc, const char* const* argv) {
         for (const auto* const url : {"ws://127.0.0.1:8083", "mqtt://127.0.0.1:1883", "stomp://127.0.0.1:61613"}) {
             o.listeners.push_back(parse_listen_url(url));
         }
+    }
+    for (auto& l : o.listeners) {
+        if (l.tls && l.tls->certificates.empty() && !tls.cert.empty()) l.tls->certificates.push_back(tls);
     }
     if (!data_dir.empty()) o.data_dir = data_dir;
     if (!admin_socket.empty()) o.admin_socket = admin_socket;

@@ -277,6 +277,37 @@ private:
             else fail_at(place, key, "unknown key; known are ws.allowed_origins and ws.allow_missing_origin");
         }
     }
+    // "file:/etc/x.pem" and "/etc/x.pem" are the same.
+    std::string file_of(const toml::node& node, const std::string& key) {
+        const auto* const text = node.as_string();
+        if (text == nullptr || text->get().empty()) fail_at(where(node), key, "must be a file's name, as in \"/etc/brokerd/tls/key.pem\"");
+        const std::string_view name{text->get()};
+        if (name.starts_with("env:")) fail_at(where(node), key, "certificates and keys are read from files; write file:/PATH");
+        return std::string{name.starts_with("file:") ? name.substr(5) : name};
+    }
+    tls_settings tls_of(const toml::table& t) {
+        tls_settings s;
+        tls_certificate_files files;
+        for (const auto& [name, node] : t) {
+            const auto key = fmt::format("listener.tls.{}", name.str());
+            if (name.str() == "cert") {
+                files.cert = file_of(node, key);
+            } else if (name.str() == "key") {
+                files.key = file_of(node, key);
+            } else if (name.str() == "min") {
+                const auto text = node.value_or(std::string{});
+                if (text != "1.2" && text != "1.3") fail_at(where(node), key, "must be \"1.2\" or \"1.3\"");
+                s.min = text == "1.3" ? tls_version::v1_3 : tls_version::v1_2;
+            } else {
+                fail_at(where(node), key, "unknown key; known are cert, key and min");
+            }
+        }
+        for (const auto& [key, name] : {std::pair{"cert", &files.cert}, {"key", &files.key}}) {
+            if (name->empty()) fail_at(where(t), fmt::format("listener.tls.{}", key), fmt::format("is missing; write {} = \"FILE\"", key));
+        }
+        s.certificates.push_back(std::move(files));
+        return s;
+    }
     listener listener_of(const toml::table& t) {
         listener l;
         std::vector<std::string> protocols;
@@ -295,11 +326,14 @@ private:
                 l.stomp_separator = separator_of(*node.as_table());
             } else if (name.str() == "ws" && node.is_table()) {
                 take_ws(*node.as_table(), l);
+            } else if (name.str() == "tls" && node.is_table()) {
+                l.tls = tls_of(*node.as_table());
             } else if (name.str() == "name" || name.str() == "bind" || name.str() == "protocols") {
                 fail_at(place, fmt::format("listener.{}", name.str()), "name and bind are strings, protocols a list");
             } else {
                 fail_at(place, fmt::format("listener.{}", name.str()),
-                        "unknown key; known are name, bind, protocols, ws.allowed_origins, ws.allow_missing_origin and stomp.separator");
+                        "unknown key; known are name, bind, protocols, ws.allowed_origins, ws.allow_missing_origin, stomp.separator and "
+                        "tls = { cert, key }");
             }
         }
         if (!bound) fail_at(where(t), "listener.bind", "is missing; write bind = \"127.0.0.1:8083\"");
@@ -425,6 +459,10 @@ void validate(const options& o) {
                                            "password_file or jwt.key_file in [auth], or anonymous = true if everybody may connect",
                                            a.name, a.host)};
         }
+        if (a.tls && a.tls->certificates.empty()) {
+            throw config_error{fmt::format("listener {}: TLS needs a certificate; add --tls-cert FILE --tls-key FILE, or write "
+                                           "tls = {{ cert, key }} in its [[listener]] section", a.name)};
+        }
         for (std::size_t j = 0; j != i; ++j) {
             const auto& b = o.listeners[j];
             if (a.port != 0 && a.host == b.host && a.port == b.port) {
@@ -438,15 +476,15 @@ listener parse_listen_url(std::string_view url) {
     const auto colon = url.find("://");
     const auto scheme = url.substr(0, colon);
     listener l;
-    if (scheme == "ws") l.protocol = listener_protocol::ws;
-    else if (scheme == "mqtt") l.protocol = listener_protocol::mqtt;
-    else if (scheme == "stomp") l.protocol = listener_protocol::stomp;
-    else if (scheme == "tcp") l.protocol = listener_protocol::tcp;
-    else if (scheme == "wss" || scheme == "mqtts" || scheme == "stomps") {
-        throw config_error{fmt::format("--listen {}: TLS is not available yet; terminate it in front of brokerd", url)};
-    } else {
-        throw config_error{fmt::format("--listen {}: unknown scheme; known are ws, mqtt, stomp and tcp", url)};
+    if (scheme == "ws" || scheme == "wss") l.protocol = listener_protocol::ws;
+    else if (scheme == "mqtt" || scheme == "mqtts") l.protocol = listener_protocol::mqtt;
+    else if (scheme == "stomp" || scheme == "stomps") l.protocol = listener_protocol::stomp;
+    else if (scheme == "tcp" || scheme == "tls") l.protocol = listener_protocol::tcp;
+    else {
+        throw config_error{fmt::format("--listen {}: unknown scheme; known are ws, mqtt, stomp and tcp, and with TLS wss, mqtts, "
+                                       "stomps and tls", url)};
     }
+    if (scheme == "wss" || scheme == "mqtts" || scheme == "stomps" || scheme == "tls") l.tls.emplace();
     auto rest = colon == std::string_view::npos ? std::string_view{} : url.substr(colon + 3);
     rest = rest.substr(0, rest.find('/', rest.find(']') == std::string_view::npos ? 0 : rest.find(']')));
     std::tie(l.host, l.port) = parse_bind("--listen", std::string{url}, rest);
@@ -484,6 +522,12 @@ std::string role_text(role& r) {
     return text;
 }
 
+std::string tls_text(const tls_settings& s) {
+    const auto& own = s.certificates.front();
+    return fmt::format("tls = {{ cert = \"{}\", key = \"{}\", min = \"{}\" }}\n", own.cert, own.key,
+                       s.min == tls_version::v1_3 ? "1.3" : "1.2");
+}
+
 } // namespace
 
 std::string print(options o) {
@@ -507,6 +551,7 @@ std::string print(options o) {
         if (l.allowed_origins) text += fmt::format("ws.allowed_origins = {}\n", value_text({.key = "", .to = &*l.allowed_origins}));
         if (l.allow_missing_origin) text += fmt::format("ws.allow_missing_origin = {}\n", *l.allow_missing_origin);
         if (!l.stomp_separator.empty()) text += fmt::format("stomp.separator = \"{}\"\n", l.stomp_separator);
+        if (l.tls) text += tls_text(*l.tls);
     }
     return text;
 }

@@ -22,7 +22,7 @@ void apply_environment(options& o, const char* const* environment);
 // Names, ports and addresses together: duplicates, and the rule that only loopback is bound without authentication.
 void validate(const options& o);
 
-// "ws://127.0.0.1:8083"
+// "ws://127.0.0.1:8083"; of a TLS scheme the certificates are still to be named.
 [[nodiscard]] listener parse_listen_url(std::string_view url);
 [[nodiscard]] std::string print(options o); // as a configuration file
 

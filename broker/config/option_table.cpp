@@ -42,7 +42,7 @@ std::vector<option> option_table(options& o) {
         {"limits.max_sessions", count(b.max_sessions), "Sessions, connected or not, STOMP subscriptions included."},
         {"limits.max_queues", count(b.max_queues), "Queues."},
         {"limits.handshake_bytes", size(b.handshake_bytes_max), "WebSocket upgrade request."},
-        {"limits.handshake_timeout", &b.handshake_timeout, "Time for the upgrade request."},
+        {"limits.handshake_timeout", &b.handshake_timeout, "Time for the TLS handshake, and for the upgrade request."},
         {"limits.connect_timeout", &b.connect_timeout, "Time for the first packet."},
         {"limits.connect_bytes", size(b.connect_bytes_max), "CONNECT packet or frame."},
         {"limits.max_message", size(b.max_message_bytes), "MQTT packet, STOMP body, WebSocket message."},

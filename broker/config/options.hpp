@@ -3,6 +3,7 @@
 
 #include "core/limits.hpp"
 #include "core/queue_settings.hpp"
+#include "core/tls_settings.hpp"
 #include "storage/store.hpp"
 
 #include <optional>
@@ -21,6 +22,7 @@ struct listener {
     std::string stomp_separator{}; // slash or dot; empty: as stomp.separator says
     std::optional<std::vector<std::string>> allowed_origins{}; // nothing: as ws.allowed_origins says
     std::optional<bool> allow_missing_origin{};
+    std::optional<tls_settings> tls{}; // nothing: plain
 };
 
 struct role { // [[role]]

@@ -1,6 +1,7 @@
 #include "net/connection.hpp"
 
 #include "net/handshake.hpp"
+#include "net/tls_stream.hpp"
 #include "protocols/mqtt/engine.hpp"
 #include "protocols/stomp/engine.hpp"
 #include "protocols/subprotocol.hpp"
@@ -8,6 +9,7 @@
 #include "protocols/websocket/decode.hpp"
 #include "protocols/websocket/encode.hpp"
 
+#include <boost/asio/post.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -28,12 +30,12 @@ constexpr std::size_t control_frames_bytes_max = 64 * 1024; // pongs owed to a p
 
 } // namespace
 
-std::string_view name(listener_kind kind) {
+std::string_view scheme(listener_kind kind, bool over_tls) {
     switch (kind) {
-    case listener_kind::websocket: return "ws";
-    case listener_kind::mqtt: return "mqtt";
-    case listener_kind::stomp: return "stomp";
-    case listener_kind::tcp: return "tcp";
+    case listener_kind::websocket: return over_tls ? "wss" : "ws";
+    case listener_kind::mqtt: return over_tls ? "mqtts" : "mqtt";
+    case listener_kind::stomp: return over_tls ? "stomps" : "stomp";
+    case listener_kind::tcp: return over_tls ? "tls" : "tcp";
     }
     return "tcp";
 }
@@ -61,17 +63,12 @@ public:
         socket_.set_option(tcp::no_delay{true}, ignored);
         const auto now = shard_.now();
         last_read_ = now;
-        switch (info_.kind) {
-        case listener_kind::websocket:
-            opening_ = std::make_unique<opening>(
-                shard_.bounds(), handshake_policy{.origins = info_.origins ? &*info_.origins : nullptr,
-                                                   .credentials = environment_.access == nullptr ? nullptr : &environment_.access->set().sources});
-            break;
-        case listener_kind::tcp: break;
-        case listener_kind::mqtt: set_engine(mqtt::make_engine); break;
-        case listener_kind::stomp: set_engine(stomp::make_engine); break;
+        deadline_ = now + shard_.bounds().handshake_timeout;
+        if (info_.tls) {
+            tls_ = std::make_unique<tls_stream>(info_.tls->current(), socket_.native_handle());
+        } else {
+            begin();
         }
-        if (!engine_) deadline_ = now + shard_.bounds().handshake_timeout;
         watch_deadline();
         wait_readable();
     }
@@ -111,11 +108,14 @@ private:
     };
 
     // --- reading ---
+    void begin(); // what the listener's protocols begin with
+    [[nodiscard]] bool shake_hands();
     void wait_readable();
     void stop_reading();
     void read_on(); // unless what this one makes more of is behind: then the shard says when
     [[nodiscard]] bool is_held_back() const;
     void on_readable();
+    [[nodiscard]] std::size_t read_some(std::span<std::uint8_t> to, error_code& ec);
     void feed(std::span<std::uint8_t> bytes);
     void feed_handshake(std::span<std::uint8_t> bytes);
     void sniff(std::span<std::uint8_t> bytes);
@@ -133,8 +133,10 @@ private:
     void begin_draining(const close_reason& why, std::uint16_t code, std::string_view text);
     void close_frame(std::uint16_t code, std::string_view text);
     bool write();
+    [[nodiscard]] std::size_t write_some(std::span<const byte_view> views, error_code& ec);
     void wait_writable();
     void finish_writing();
+    void lost(const error_code& ec); // the socket failed or ended
     void vanish(const close_reason& why);
     void disconnect_engine();
     void count_packets();
@@ -145,6 +147,7 @@ private:
 
     shard& shard_;
     tcp::socket socket_;
+    std::unique_ptr<tls_stream> tls_; // null: plain, or the client did not speak TLS
     const listener_info& info_;
     connection_environment& environment_;
     connection_id id_;
@@ -172,6 +175,54 @@ private:
     close_reason why_;
 };
 
+// --- the beginning ---
+
+void connection::begin() {
+    deadline_ = shard_.now() + shard_.bounds().handshake_timeout;
+    switch (info_.kind) {
+    case listener_kind::websocket:
+        opening_ = std::make_unique<opening>(
+            shard_.bounds(), handshake_policy{.origins = info_.origins ? &*info_.origins : nullptr,
+                                               .credentials = environment_.access == nullptr ? nullptr : &environment_.access->set().sources});
+        break;
+    case listener_kind::tcp: break;
+    case listener_kind::mqtt: set_engine(mqtt::make_engine); break;
+    case listener_kind::stomp: set_engine(stomp::make_engine); break;
+    }
+}
+
+// True once the TLS handshake is done.
+bool connection::shake_hands() {
+    error_code ec;
+    tls_->handshake(ec);
+    if (!ec) {
+        info_.tls->handshakes.fetch_add(1, std::memory_order_relaxed);
+        begin();
+        return true;
+    }
+    if (ec == asio::error::would_block) {
+        wait_readable();
+        return false;
+    }
+    if (ec != boost::system::errc::protocol_error) {
+        lost(ec);
+        return false;
+    }
+    info_.tls->handshakes_failed.fetch_add(1, std::memory_order_relaxed);
+    spdlog::info("listener {}: TLS handshake with {} failed: {}", info_.name, summary().address, tls_->problem());
+    if (tls_->met_http()) {
+        out_.append_raw(as_bytes("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
+                                 "This port speaks TLS: use https:// or wss://.\n"));
+    }
+    tls_.reset(); // what goes out and comes in from here on is plain
+    why_ = {.cause = close_cause::protocol_error, .detail = "TLS handshake failed"};
+    phase_ = phase::draining;
+    deadline_ = shard_.now() + linger;
+    watch_deadline();
+    out_.touch();
+    return false;
+}
+
 // --- reading ---
 
 void connection::wait_readable() {
@@ -183,13 +234,18 @@ void connection::wait_readable() {
         engine_->on_reading(true, shard_.now());
         watch_deadline();
     }
-    socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code ec) {
+    auto ready = [self = shared_from_this()](error_code ec) {
         self->reading_ = false;
         if (self->phase_ == phase::gone) return;
-        if (ec) return self->vanish({.cause = close_cause::peer_gone, .detail = ec.message()});
+        if (ec) return self->lost(ec);
         self->shard_.refresh_now();
         self->on_readable();
-    });
+    };
+    if (tls_ && tls_->has_unread()) {
+        asio::post(socket_.get_executor(), [ready = std::move(ready)] { ready({}); });
+    } else {
+        socket_.async_wait(tls_ ? tls_->read_waits_for() : tcp::socket::wait_read, std::move(ready));
+    }
 }
 
 void connection::stop_reading() {
@@ -198,15 +254,16 @@ void connection::stop_reading() {
 }
 
 void connection::on_readable() {
+    if (tls_ && !tls_->established() && !shake_hands()) return;
     const auto buffer = shard_.read_buffer();
     const auto& desk = shard_.core().desk();
     const auto left_before = desk.left_to_store();
     storing_ = false;
     for (int i = 0; i != reads_per_turn; ++i) {
         error_code ec;
-        const auto size = socket_.read_some(asio::buffer(buffer.data(), buffer.size()), ec);
+        const auto size = read_some(buffer, ec);
         if (ec == asio::error::would_block) break;
-        if (ec) return vanish({.cause = close_cause::peer_gone, .detail = ec.message()});
+        if (ec) return lost(ec);
         shard_.core().desk().count().network_bytes_received += size;
         last_read_ = shard_.now();
         pinged_ = false;
@@ -221,6 +278,10 @@ void connection::on_readable() {
     if (engine_ && engine_->closing()) out_.touch();
     if (engine_ && engine_->paused()) return stop_reading(); // end_of_turn() reads on when the claim is answered
     read_on();
+}
+
+std::size_t connection::read_some(std::span<std::uint8_t> to, error_code& ec) {
+    return tls_ ? tls_->read_some(to, ec) : socket_.read_some(asio::buffer(to.data(), to.size()), ec);
 }
 
 void connection::read_on() {
@@ -377,18 +438,14 @@ void connection::end_of_turn(time_point now) {
 bool connection::write() {
     std::array<byte_view, views_per_write> views;
     while (!out_.empty()) {
-        const auto n = out_.gather(views);
-        std::array<asio::const_buffer, views_per_write> buffers;
-        for (std::size_t i = 0; i != n; ++i) buffers[i] = {views[i].data(), views[i].size()};
         error_code ec;
-        const auto offered = std::span{buffers}.first(n);
-        const auto written = socket_.write_some(offered, ec);
+        const auto written = write_some(std::span{views}.first(out_.gather(views)), ec);
         if (ec == asio::error::would_block) {
             wait_writable();
             return true;
         }
         if (ec) {
-            vanish({.cause = close_cause::peer_gone, .detail = ec.message()});
+            lost(ec);
             return false;
         }
         shard_.core().desk().count().network_bytes_sent += written;
@@ -397,14 +454,21 @@ bool connection::write() {
     return true;
 }
 
+std::size_t connection::write_some(std::span<const byte_view> views, error_code& ec) {
+    if (tls_) return tls_->write_some(views, ec);
+    std::array<asio::const_buffer, views_per_write> buffers;
+    for (std::size_t i = 0; i != views.size(); ++i) buffers[i] = {views[i].data(), views[i].size()};
+    return socket_.write_some(std::span{buffers}.first(views.size()), ec);
+}
+
 void connection::wait_writable() {
     writing_ = true;
     last_progress_ = shard_.now();
     watch_deadline();
-    socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](error_code ec) {
+    socket_.async_wait(tls_ ? tls_->write_waits_for() : tcp::socket::wait_write, [self = shared_from_this()](error_code ec) {
         self->writing_ = false;
         if (self->phase_ == phase::gone) return;
-        if (ec) return self->vanish({.cause = close_cause::peer_gone, .detail = ec.message()});
+        if (ec) return self->lost(ec);
         self->shard_.refresh_now();
         self->out_.touch();
     });
@@ -430,9 +494,11 @@ void connection::begin_draining(const close_reason& why, std::uint16_t code, std
 }
 
 void connection::finish_writing() {
-    if (half_closed_) return;
-    half_closed_ = true;
+    if (half_closed_ || writing_) return;
     error_code ignored;
+    if (tls_) tls_->shut_down(ignored);
+    if (ignored == asio::error::would_block) return wait_writable();
+    half_closed_ = true;
     // [STOMP12-LINGER-1]: for a short time.
     // Closing with unread input would reset the connection and lose what is still on its way to the peer: shut our side,
     // read the rest away, close when the peer has.
@@ -442,8 +508,15 @@ void connection::finish_writing() {
     wait_readable();
 }
 
+void connection::lost(const error_code& ec) {
+    const bool broken = tls_ && ec == boost::system::errc::protocol_error;
+    vanish({.cause = broken ? close_cause::protocol_error : close_cause::peer_gone,
+            .detail = broken ? "TLS: " + tls_->problem() : ec.message()});
+}
+
 void connection::vanish(const close_reason& why) {
     if (phase_ == phase::gone) return;
+    if (tls_ && !tls_->established()) info_.tls->handshakes_failed.fetch_add(1, std::memory_order_relaxed);
     if (phase_ != phase::draining) why_ = why;
     phase_ = phase::gone;
     disconnect_engine();
@@ -550,7 +623,7 @@ connection_summary connection::summary() const {
     const auto peer = socket_.remote_endpoint(ec);
     return {.listener = info_.name,
             .address = ec ? "" : fmt::format("{}:{}", peer.address().to_string(), peer.port()),
-            .transport = framed() ? "ws" : "tcp",
+            .transport = info_.tls ? (framed() ? "wss" : "tls") : (framed() ? "ws" : "tcp"),
             .connected_at = connected_at_,
             .outbox_bytes = out_.bytes()};
 }

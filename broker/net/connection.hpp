@@ -1,8 +1,8 @@
 // connection: one socket: [handshake] → [WebSocket codec] → engine → outbox. Reads all there is, routes it, writes once
 // per turn.
 //
-// Phases: handshake (WebSocket listeners) or sniffing (tcp listeners) → open → draining (nothing is read into the engine
-// any more; what is owed is written, then the sending side is shut) → gone.
+// Phases: opening (TLS handshake on TLS listeners, then handshake on WebSocket listeners or sniffing on tcp listeners) → open
+// → draining (nothing is read into the engine any more; what is owed is written, then the sending side is shut) → gone.
 #pragma once
 
 #include "core/close_reason.hpp"
@@ -20,14 +20,17 @@
 
 namespace broker {
 
+class tls_endpoint;
+
 enum class listener_kind : std::uint8_t { websocket, mqtt, stomp, tcp };
-[[nodiscard]] std::string_view name(listener_kind kind); // the URL scheme: "ws", "mqtt", "stomp", "tcp"
+[[nodiscard]] std::string_view scheme(listener_kind kind, bool over_tls); // of its URL: "ws", "mqtts"
 
 struct listener_info {
     std::string name;
     listener_kind kind = listener_kind::websocket;
     bool dotted = false; // STOMP destinations separate levels by '.'
     std::optional<security::allowed_origins> origins{}; // of WebSocket; nothing: pages of everybody
+    std::shared_ptr<tls_endpoint> tls{}; // null: plain
 };
 
 // What connections of all shards share.

@@ -53,7 +53,7 @@ void bind(tcp::acceptor& acceptor, const listener_address& at, bool shared) {
 
 std::string url(const listener_address& at) {
     const bool v6 = at.host.find(':') != std::string::npos;
-    return fmt::format("{}://{}{}{}:{}", name(at.kind), v6 ? "[" : "", at.host, v6 ? "]" : "", at.port);
+    return fmt::format("{}://{}{}{}:{}", scheme(at.kind, at.over_tls), v6 ? "[" : "", at.host, v6 ? "]" : "", at.port);
 }
 
 void probe(listener_address& at) {

@@ -16,6 +16,7 @@ struct listener_address {
     listener_kind kind = listener_kind::websocket;
     std::string host;
     std::uint16_t port = 0;
+    bool over_tls = false;
 };
 
 [[nodiscard]] std::string url(const listener_address& at);

@@ -109,8 +109,44 @@ TEST_CASE("listeners") {
     CHECK(refusal("[[listener]]\nbind = \"a:1\"\nprotocols = [\"ftp\"]").find("listener.protocols: must be") != std::string::npos);
     CHECK(refusal("[[listener]]\nbind = \"a:1\"\nport = 1").find("listener.port: unknown key") != std::string::npos);
     CHECK(refusal("listener = 5").find("must be written as [[listener]]") != std::string::npos);
-    CHECK(error_of([] { (void)parse_listen_url("wss://127.0.0.1:1"); }).find("TLS is not available yet") != std::string::npos);
     CHECK(parse_listen_url("ws://[::1]:8083/any").host == "::1");
+}
+
+TEST_CASE("TLS of listeners") {
+    const auto o = parsed("[[listener]]\nbind = \"127.0.0.1:1\"\nprotocols = [\"ws\"]\ntls = { cert = \"file:/a/b.pem\", key = "
+                          "\"/a/b.key\", min = \"1.3\" }\n[[listener]]\nbind = \"127.0.0.1:2\"\nprotocols = [\"mqtt\"]\n");
+    REQUIRE(o.listeners.size() == 2);
+    REQUIRE(o.listeners[0].tls);
+    REQUIRE(o.listeners[0].tls->certificates.size() == 1);
+    CHECK(o.listeners[0].tls->certificates[0].cert == "/a/b.pem");
+    CHECK(o.listeners[0].tls->certificates[0].key == "/a/b.key");
+    CHECK(o.listeners[0].tls->min == tls_version::v1_3);
+    CHECK(!o.listeners[1].tls);
+    CHECK(print(o).find("tls = { cert = \"/a/b.pem\", key = \"/a/b.key\", min = \"1.3\" }") != std::string::npos);
+    const auto refused = [](const std::string& tls) { return refusal("[[listener]]\nbind = \"a:1\"\nprotocols = [\"ws\"]\ntls = " + tls); };
+    CHECK(refused("{ cert = \"a\" }") == "f.toml:4:7: listener.tls.key: is missing; write key = \"FILE\"");
+    CHECK(refused("{ key = \"a\" }").find("listener.tls.cert: is missing") != std::string::npos);
+    CHECK(refused("{ cert = \"a\", key = 5 }").find("listener.tls.key: must be a file's name") != std::string::npos);
+    CHECK(refused("{ cert = \"a\", key = \"env:KEY\" }").find("are read from files") != std::string::npos);
+    CHECK(refused("{ cert = \"a\", key = \"b\", min = \"1.1\" }").find("must be \"1.2\" or \"1.3\"") != std::string::npos);
+    CHECK(refused("{ cert = \"a\", key = \"b\", minimum = \"1.2\" }").find("listener.tls.minimum: unknown key") != std::string::npos);
+}
+
+TEST_CASE("TLS of --listen") {
+    const auto o = from_arguments({"--listen", "wss://[::1]:1", "--listen", "mqtts://127.0.0.1:2", "--listen", "stomps://127.0.0.1:3",
+                                   "--listen", "tls://127.0.0.1:4", "--listen", "ws://127.0.0.1:5", "--tls-cert", "c", "--tls-key", "k"});
+    REQUIRE(o.listeners.size() == 5);
+    for (std::size_t i = 0; i != 4; ++i) {
+        CAPTURE(i);
+        REQUIRE(o.listeners[i].tls);
+        CHECK(o.listeners[i].tls->certificates.front().cert == "c");
+        CHECK(o.listeners[i].tls->certificates.front().key == "k");
+    }
+    CHECK(o.listeners[3].protocol == listener_protocol::tcp);
+    CHECK(!o.listeners[4].tls);
+    CHECK(error_of([] { from_arguments({"--listen", "wss://127.0.0.1:1"}); }).find("TLS needs a certificate; add --tls-cert") !=
+          std::string::npos);
+    CHECK(error_of([] { from_arguments({"--listen", "wss://127.0.0.1:1", "--tls-cert", "c"}); }).find("--tls-key") != std::string::npos);
 }
 
 TEST_CASE("queues") {

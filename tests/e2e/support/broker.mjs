@@ -1,6 +1,6 @@
 // Starts a real brokerd on free loopback ports with a data directory of its own.
 import { spawn, execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -53,10 +53,15 @@ export class Broker {
   async run() {
     const { ws, mqtt, stomp, tcp, admin } = this.ports;
     this.log = "";
+    let listeners = ["--listen", `ws://127.0.0.1:${ws}`, "--listen", `mqtt://127.0.0.1:${mqtt}`,
+                     "--listen", `stomp://127.0.0.1:${stomp}`, "--listen", `tcp://127.0.0.1:${tcp}`];
+    if (this.options.listeners) { // [[listener]] sections, beside which there is only ws
+      const file = path.join(this.dataDir, "brokerd.toml");
+      await writeFile(file, `[[listener]]\nname = "ws"\nbind = "127.0.0.1:${ws}"\nprotocols = ["ws"]\n${this.options.listeners}`);
+      listeners = ["--config", file];
+    }
     this.process = spawn(brokerd, [
-      "--data-dir", path.join(this.dataDir, "data"),
-      "--listen", `ws://127.0.0.1:${ws}`, "--listen", `mqtt://127.0.0.1:${mqtt}`,
-      "--listen", `stomp://127.0.0.1:${stomp}`, "--listen", `tcp://127.0.0.1:${tcp}`,
+      "--data-dir", path.join(this.dataDir, "data"), ...listeners,
       "--admin-socket", this.socket, "--admin-http", `127.0.0.1:${admin}`,
       "--threads", String(this.options.threads ?? 2), ...(this.options.flags ?? []),
     ], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...this.options.env } });
