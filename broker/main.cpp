@@ -55,9 +55,11 @@ int run(const broker::config::options& chosen, int argc, char** argv) {
     broker::notify_service_manager("READY=1");
     int received = 0;
     for (;;) {
-        sigwait(&awaited, &received);
-        if (received != SIGHUP) break;
-        reload(server, argc, argv);
+        const timespec pause{.tv_sec = 2, .tv_nsec = 0};
+        received = sigtimedwait(&awaited, nullptr, &pause);
+        if (received == SIGHUP) reload(server, argc, argv);
+        else if (received > 0) break;
+        else server.watch_files();
     }
     spdlog::info("stopping: {}", received == SIGTERM ? "SIGTERM" : "SIGINT");
     broker::notify_service_manager("STOPPING=1");

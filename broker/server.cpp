@@ -3,7 +3,7 @@
 #include "access_files.hpp"
 #include "config/load.hpp"
 #include "host.hpp"
-#include "net/tls_context.hpp"
+#include "net/tls_endpoint.hpp"
 #include "storage/keys.hpp"
 #include "storage/maintenance.hpp"
 #include "storage/memory_store.hpp"
@@ -45,10 +45,10 @@ std::vector<std::shared_ptr<tls_endpoint>> load_certificates(const config::optio
     for (const auto& l : chosen.listeners) {
         auto& endpoint = endpoints.emplace_back();
         if (!l.tls) continue;
-        auto loaded = tls_context::load(*l.tls);
-        if (!loaded) throw config::config_error{fmt::format("listener {}: {}", l.name, loaded.error())};
-        for (const auto& line : (*loaded)->warnings(process_clock{}.now())) spdlog::warn("listener {}: {}", l.name, line);
-        endpoint = std::make_shared<tls_endpoint>(*l.tls, std::move(*loaded));
+        endpoint = std::make_shared<tls_endpoint>(l.name, *l.tls);
+        if (auto loaded = endpoint->load(); !loaded) {
+            throw config::config_error{fmt::format("listener {}: {}", l.name, loaded.error())};
+        }
     }
     return endpoints;
 }
@@ -74,14 +74,27 @@ void server::let_in() {
     environment_.access = access_.get();
 }
 
+void server::watch_files() {
+    for (const auto& endpoint : tls_) {
+        if (endpoint) endpoint->watch();
+    }
+}
+
 void server::reload(const config::options& chosen) {
+    bool speaks_tls = false;
+    for (const auto& endpoint : tls_) {
+        if (!endpoint) continue;
+        speaks_tls = true;
+        (void)endpoint->reload("SIGHUP"); // the log says what came of it
+    }
     auto loaded = load_access(chosen.auth);
     if (!loaded) return spdlog::error("reload: {}; everything stays as it was", loaded.error());
     for (const auto& note : loaded->notes) spdlog::warn("{}", note);
     if (static_cast<bool>(access_) != static_cast<bool>(loaded->control)) {
         return spdlog::error("reload: authentication is switched on or off only by a restart; everything stays as it was");
     }
-    if (!access_) return spdlog::info("reload: nothing to do");
+    if (!access_ && !speaks_tls) return spdlog::info("reload: nothing to do");
+    if (!access_) return;
     access_->replace(std::move(loaded->control));
     std::vector<shard*> all;
     for (const auto& s : shards_) all.push_back(s.get());

@@ -32,7 +32,10 @@ public:
     // Says goodbye to every client, waits until it is said (at most 4 s), writes what is pending.
     void stop();
 
-    // Reads anew what [auth] and [[role]] of `chosen` name. Who is connected is judged by it within a moment. What is wrong is in
+    // To be called every few seconds: certificates that have changed are read again.
+    void watch_files();
+
+    // Reads anew certificates, and what [auth] and [[role]] of `chosen` name. Who is connected is judged by it within a moment. What is wrong is in
     // the log, and nothing changes.
     void reload(const config::options& chosen);
 

@@ -7,6 +7,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +16,7 @@
 #include <numeric>
 #include <optional>
 #include <set>
+#include <span>
 #include <sstream>
 
 namespace broker::config {
@@ -153,6 +155,9 @@ std::pair<std::string, std::uint16_t> parse_bind(const std::string& where, std::
     return {std::string{host}, static_cast<std::uint16_t>(port)};
 }
 
+constexpr std::array<std::string_view, 3> tls_verifications{"none", "optional", "required"}; // by their enumerators
+constexpr std::array<std::string_view, 2> tls_identities{"cn", "san"};
+
 class toml_walk {
 public:
     toml_walk(options& o, const std::string& file) : options_{o}, table_{option_table(o)}, file_{file} {}
@@ -285,9 +290,53 @@ private:
         if (name.starts_with("env:")) fail_at(where(node), key, "certificates and keys are read from files; write file:/PATH");
         return std::string{name.starts_with("file:") ? name.substr(5) : name};
     }
+    static void check_named(const tls_certificate_files& files, const std::string& place, const std::string& key) {
+        for (const auto& [part, name] : {std::pair{"cert", &files.cert}, {"key", &files.key}}) {
+            if (name->empty()) fail_at(place, fmt::format("{}.{}", key, part), fmt::format("is missing; write {} = \"FILE\"", part));
+        }
+    }
+    // One more than the listener's own.
+    tls_certificate_files certificate_of(const toml::node& one, const std::string& key) {
+        const auto* const table_of_it = one.as_table();
+        if (table_of_it == nullptr) fail_at(where(one), key, "must be a list of { cert, key }");
+        tls_certificate_files files;
+        for (const auto& [name, node] : *table_of_it) {
+            const auto part = fmt::format("{}.{}", key, name.str());
+            if (name.str() == "cert") files.cert = file_of(node, part);
+            else if (name.str() == "key") files.key = file_of(node, part);
+            else fail_at(where(node), part, "unknown key; known are cert and key");
+        }
+        check_named(files, where(one), key);
+        return files;
+    }
+    tls_client_settings client_of(const toml::table& t, const std::string& key) {
+        tls_client_settings s;
+        for (const auto& [name, node] : t) {
+            const auto part = fmt::format("{}.{}", key, name.str());
+            const auto text = node.value_or(std::string{});
+            if (name.str() == "ca") s.ca = file_of(node, part);
+            else if (name.str() == "crl") s.crl = file_of(node, part);
+            else if (name.str() == "verify") s.verify = static_cast<tls_client_settings::verification>(one_of(node, part, text, tls_verifications));
+            else if (name.str() == "identity") s.identity = static_cast<tls_client_settings::name>(one_of(node, part, text, tls_identities));
+            else fail_at(where(node), part, "unknown key; known are verify, ca, crl and identity");
+        }
+        if (s.verify != tls_client_settings::verification::none && s.ca.empty()) {
+            fail_at(where(t), key + ".ca", "is missing; write ca = \"FILE\" with the certificates that sign clients'");
+        }
+        if (s.verify == tls_client_settings::verification::none && !(s.ca.empty() && s.crl.empty())) {
+            fail_at(where(t), key + ".verify", "is missing; write verify = \"required\" or \"optional\"");
+        }
+        return s;
+    }
+    std::size_t one_of(const toml::node& node, const std::string& key, std::string_view text, std::span<const std::string_view> words) {
+        const auto at = std::ranges::find(words, text);
+        if (at == words.end()) fail_at(where(node), key, fmt::format("must be one of {}", fmt::join(words, ", ")));
+        return static_cast<std::size_t>(at - words.begin());
+    }
     tls_settings tls_of(const toml::table& t) {
         tls_settings s;
         tls_certificate_files files;
+        std::vector<tls_certificate_files> more;
         for (const auto& [name, node] : t) {
             const auto key = fmt::format("listener.tls.{}", name.str());
             if (name.str() == "cert") {
@@ -298,14 +347,22 @@ private:
                 const auto text = node.value_or(std::string{});
                 if (text != "1.2" && text != "1.3") fail_at(where(node), key, "must be \"1.2\" or \"1.3\"");
                 s.min = text == "1.3" ? tls_version::v1_3 : tls_version::v1_2;
+            } else if (name.str() == "watch") {
+                const auto* const truth = node.as_boolean();
+                if (truth == nullptr) fail_at(where(node), key, "must be true or false");
+                s.watch = truth->get();
+            } else if (name.str() == "certificates" && node.is_array()) {
+                for (const auto& one : *node.as_array()) more.push_back(certificate_of(one, key));
+            } else if (name.str() == "client" && node.is_table()) {
+                s.client = client_of(*node.as_table(), key);
             } else {
-                fail_at(where(node), key, "unknown key; known are cert, key and min");
+                fail_at(where(node), key, "unknown key; known are cert, key, min, watch, client = { verify, ca, crl, identity } and "
+                                          "certificates = [{ cert, key }]");
             }
         }
-        for (const auto& [key, name] : {std::pair{"cert", &files.cert}, {"key", &files.key}}) {
-            if (name->empty()) fail_at(where(t), fmt::format("listener.tls.{}", key), fmt::format("is missing; write {} = \"FILE\"", key));
-        }
+        check_named(files, where(t), "listener.tls");
         s.certificates.push_back(std::move(files));
+        s.certificates.insert(s.certificates.end(), more.begin(), more.end());
         return s;
     }
     listener listener_of(const toml::table& t) {
@@ -524,8 +581,20 @@ std::string role_text(role& r) {
 
 std::string tls_text(const tls_settings& s) {
     const auto& own = s.certificates.front();
-    return fmt::format("tls = {{ cert = \"{}\", key = \"{}\", min = \"{}\" }}\n", own.cert, own.key,
-                       s.min == tls_version::v1_3 ? "1.3" : "1.2");
+    std::string client;
+    if (s.client.verify != tls_client_settings::verification::none) {
+        client = fmt::format(", client = {{ verify = \"{}\", ca = \"{}\", {}identity = \"{}\" }}",
+                             tls_verifications[static_cast<std::size_t>(s.client.verify)], s.client.ca,
+                             s.client.crl.empty() ? "" : fmt::format("crl = \"{}\", ", s.client.crl),
+                             tls_identities[static_cast<std::size_t>(s.client.identity)]);
+    }
+    std::string more;
+    for (std::size_t i = 1; i != s.certificates.size(); ++i) {
+        more += fmt::format("{}{{ cert = \"{}\", key = \"{}\" }}", i == 1 ? "" : ", ", s.certificates[i].cert, s.certificates[i].key);
+    }
+    return fmt::format("tls = {{ cert = \"{}\", key = \"{}\", min = \"{}\", watch = {}{} }}\n", own.cert, own.key,
+                       s.min == tls_version::v1_3 ? "1.3" : "1.2", s.watch,
+                       client + (more.empty() ? "" : fmt::format(", certificates = [{}]", more)));
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 #include "net/connection.hpp"
 
 #include "net/handshake.hpp"
+#include "net/tls_endpoint.hpp"
 #include "net/tls_stream.hpp"
 #include "protocols/mqtt/engine.hpp"
 #include "protocols/stomp/engine.hpp"
@@ -148,6 +149,7 @@ private:
     shard& shard_;
     tcp::socket socket_;
     std::unique_ptr<tls_stream> tls_; // null: plain, or the client did not speak TLS
+    std::string identity_;            // of the client's certificate
     const listener_info& info_;
     connection_environment& environment_;
     connection_id id_;
@@ -197,6 +199,8 @@ bool connection::shake_hands() {
     tls_->handshake(ec);
     if (!ec) {
         info_.tls->handshakes.fetch_add(1, std::memory_order_relaxed);
+        identity_ = tls_->identity();
+        if (tls_->resumed()) info_.tls->handshakes_resumed.fetch_add(1, std::memory_order_relaxed);
         begin();
         return true;
     }
@@ -625,7 +629,8 @@ connection_summary connection::summary() const {
             .address = ec ? "" : fmt::format("{}:{}", peer.address().to_string(), peer.port()),
             .transport = info_.tls ? (framed() ? "wss" : "tls") : (framed() ? "ws" : "tcp"),
             .connected_at = connected_at_,
-            .outbox_bytes = out_.bytes()};
+            .outbox_bytes = out_.bytes(),
+            .identity = identity_};
 }
 
 connection_summary summary(const shard_connection& c) { return static_cast<const connection&>(c).summary(); }

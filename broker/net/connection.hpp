@@ -48,6 +48,7 @@ struct connection_summary {
     std::string_view transport;
     time_point connected_at{};
     std::size_t outbox_bytes = 0;
+    std::string_view identity{}; // of its TLS certificate; empty: it has shown none
 };
 
 class connection;

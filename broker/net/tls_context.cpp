@@ -5,6 +5,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -15,6 +16,7 @@
 #include <ctime>
 #include <fcntl.h>
 #include <new>
+#include <stdexcept>
 #include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,6 +34,7 @@ struct freed_by {
 };
 using bio = std::unique_ptr<BIO, freed_by<BIO_free>>;
 using certificate = std::unique_ptr<X509, freed_by<X509_free>>;
+using revocation_list = std::unique_ptr<X509_CRL, freed_by<X509_CRL_free>>;
 using private_key = std::unique_ptr<EVP_PKEY, freed_by<EVP_PKEY_free>>;
 
 // Ciphers of TLS 1.2 that keep a recorded conversation secret when the key is lost later, and authenticate what they encrypt.
@@ -74,6 +77,14 @@ std::vector<certificate> certificates_in(const std::string& text) {
     return found;
 }
 
+std::vector<revocation_list> revocations_in(const std::string& text) {
+    std::vector<revocation_list> found;
+    const auto in = reader(text);
+    while (auto* const one = PEM_read_bio_X509_CRL(in.get(), nullptr, nullptr, nullptr)) found.emplace_back(one);
+    ERR_clear_error();
+    return found;
+}
+
 private_key key_in(const std::string& text) {
     const auto in = reader(text);
     const auto nobody = [](char*, int, int, void*) { return -1; }; // OpenSSL would ask on the terminal for a password
@@ -105,12 +116,13 @@ std::vector<std::string> names_of(const X509* of) {
     auto* const all = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(of, NID_subject_alt_name, nullptr, nullptr));
     for (int i = 0; i < sk_GENERAL_NAME_num(all); ++i) {
         const auto* const one = sk_GENERAL_NAME_value(all, i);
-        const auto* const bytes = one->type == GEN_DNS ? one->d.dNSName : one->type == GEN_IPADD ? one->d.iPAddress : nullptr;
-        if (bytes == nullptr) continue;
+        if (one->type != GEN_DNS && one->type != GEN_IPADD && one->type != GEN_EMAIL && one->type != GEN_URI) continue;
+        const auto* const bytes = one->type == GEN_IPADD ? one->d.iPAddress : one->d.ia5;
         const auto* const data = ASN1_STRING_get0_data(bytes);
         const auto size = static_cast<std::size_t>(ASN1_STRING_length(bytes));
-        if (one->type == GEN_DNS) {
-            names.push_back(lower_case({reinterpret_cast<const char*>(data), size}));
+        if (one->type != GEN_IPADD) {
+            std::string name{reinterpret_cast<const char*>(data), size};
+            names.push_back(one->type == GEN_DNS ? lower_case(std::move(name)) : std::move(name));
         } else if (size == 4 || size == 16) {
             std::array<char, INET6_ADDRSTRLEN> text{};
             names.emplace_back(::inet_ntop(size == 4 ? AF_INET : AF_INET6, data, text.data(), text.size()));
@@ -143,15 +155,23 @@ tls_context::~tls_context() {
     for (auto* const one : contexts_) SSL_CTX_free(one);
 }
 
-result<std::shared_ptr<const tls_context>, std::string> tls_context::load(const tls_settings& settings) {
+tls_ticket_keys random_ticket_keys() {
+    tls_ticket_keys keys{};
+    if (RAND_bytes(keys.data(), keys.size()) != 1) throw std::runtime_error{"TLS: no random numbers: " + openssl_error()};
+    return keys;
+}
+
+result<std::shared_ptr<const tls_context>, std::string> tls_context::load(const tls_settings& settings, const tls_ticket_keys& tickets) {
     const std::shared_ptr<tls_context> made{new tls_context};
+    made->identity_ = settings.client.identity;
     for (const auto& files : settings.certificates) {
-        if (auto added = made->add(settings, files); !added) return fail(added.error());
+        if (auto added = made->add(settings, files, tickets); !added) return fail(added.error());
     }
     return made;
 }
 
-result<void, std::string> tls_context::add(const tls_settings& settings, const tls_certificate_files& files) {
+result<void, std::string> tls_context::add(const tls_settings& settings, const tls_certificate_files& files,
+                                              const tls_ticket_keys& tickets) {
     ERR_clear_error();
     const auto cert_text = read_file("tls.cert", files.cert);
     if (!cert_text) return fail(cert_text.error());
@@ -197,8 +217,9 @@ result<void, std::string> tls_context::add(const tls_settings& settings, const t
     SSL_CTX_set_read_ahead(context, 1); // one read of the socket for all that fits, not two for each record
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); // clients keep their sessions, as tickets
     SSL_CTX_set_num_tickets(context, 1);
-    constexpr std::string_view ours = "brokerd";
-    SSL_CTX_set_session_id_context(context, reinterpret_cast<const unsigned char*>(ours.data()), ours.size());
+    auto keys = tickets;
+    SSL_CTX_ctrl(context, SSL_CTRL_SET_TLSEXT_TICKET_KEYS, keys.size(), keys.data());
+    if (auto done = verify_clients(context, settings.client); !done) return done;
     if (SSL_CTX_set_cipher_list(context, ciphers_1_2) != 1) return fail(fmt::format("TLS: {}", openssl_error()));
     if (SSL_CTX_use_certificate(context, chain.front().get()) != 1) {
         return fail(fmt::format("tls.cert {}: {}", files.cert, openssl_error())); // a key that is too small, for instance
@@ -213,6 +234,70 @@ result<void, std::string> tls_context::add(const tls_settings& settings, const t
     SSL_CTX_set_tlsext_servername_arg(context, this);
     facts_.push_back(facts_of(files.cert, chain.front().get()));
     return {};
+}
+
+result<void, std::string> tls_context::verify_clients(ssl_ctx_st* context, const tls_client_settings& settings) {
+    using verification = tls_client_settings::verification;
+    std::string rules = fmt::format("brokerd {}", static_cast<int>(settings.verify));
+    if (settings.verify != verification::none) {
+        const auto ca_text = read_file("tls.client.ca", settings.ca);
+        if (!ca_text) return fail(ca_text.error());
+        auto* const store = SSL_CTX_get_cert_store(context);
+        const auto authorities = certificates_in(*ca_text);
+        if (authorities.empty()) {
+            return fail(fmt::format("tls.client.ca {}: holds no certificate; it must be PEM, with -----BEGIN CERTIFICATE-----", settings.ca));
+        }
+        for (const auto& one : authorities) {
+            if (X509_STORE_add_cert(store, one.get()) != 1 || SSL_CTX_add_client_CA(context, one.get()) != 1) {
+                return fail(fmt::format("tls.client.ca {}: {}", settings.ca, openssl_error()));
+            }
+        }
+        rules += *ca_text;
+        if (!settings.crl.empty()) {
+            const auto crl_text = read_file("tls.client.crl", settings.crl);
+            if (!crl_text) return fail(crl_text.error());
+            const auto lists = revocations_in(*crl_text);
+            if (lists.empty()) {
+                return fail(fmt::format("tls.client.crl {}: holds no list; it must be PEM, with -----BEGIN X509 CRL-----", settings.crl));
+            }
+            for (const auto& one : lists) {
+                X509_STORE_add_crl(store, one.get());
+                const auto* const next = X509_CRL_get0_nextUpdate(one.get());
+                if (next != nullptr && X509_cmp_current_time(next) < 0 && contexts_.size() == 1) {
+                    remarks_.push_back(fmt::format("tls.client.crl {}: a newer one was due on {}; no client of its authority is let in",
+                                                   settings.crl, date(time_of(next))));
+                }
+            }
+            X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+            rules += *crl_text;
+        }
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (settings.verify == verification::required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+                           nullptr);
+    }
+    // A resumed session is not verified again: it must not come from a time with other rules.
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int size = 0;
+    EVP_Digest(rules.data(), rules.size(), digest.data(), &size, EVP_sha256(), nullptr);
+    SSL_CTX_set_session_id_context(context, digest.data(), std::min(size, 32U)); // SSL_MAX_SID_CTX_LENGTH
+    return {};
+}
+
+std::string tls_context::identity_of(const ssl_st* established) const {
+    const auto* const shown = SSL_get0_peer_certificate(established);
+    if (shown == nullptr) return {};
+    if (identity_ == tls_client_settings::name::alternative_name) {
+        const auto names = names_of(shown);
+        return names.empty() ? "" : names.front();
+    }
+    auto* const subject = X509_get_subject_name(shown);
+    const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    if (at < 0) return {};
+    unsigned char* text = nullptr;
+    const int size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    if (size < 0) return {};
+    std::string name{reinterpret_cast<const char*>(text), static_cast<std::size_t>(size)};
+    OPENSSL_free(text);
+    return name;
 }
 
 ssl_ctx_st* tls_context::context_for(std::string_view host) const {

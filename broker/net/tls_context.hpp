@@ -1,15 +1,13 @@
-// tls_context: certificates and rules of a listener, read from files once and immutable. tls_endpoint: the context a
-// listener uses now, and what came of it. Written over OpenSSL alone, which nothing outside broker/net sees.
+// tls_context: certificates and rules of a listener, read from files once and immutable. Written over OpenSSL, which nothing
+// outside broker/net sees.
 #pragma once
 
 #include "core/result.hpp"
 #include "core/time.hpp"
 #include "core/tls_settings.hpp"
 
-#include <atomic>
-#include <cstdint>
+#include <array>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -23,16 +21,21 @@ struct certificate_facts {
     std::string file{};
     std::string subject{}; // "CN=example.com,O=Example"
     std::string issuer{};
-    std::vector<std::string> names{}; // DNS names and addresses it is for
+    std::vector<std::string> names{}; // DNS names, addresses, mail addresses and URIs it is for
     std::string fingerprint{};        // SHA-256, hex
     time_point not_before{};
     time_point not_after{};
 };
 
+// What session tickets are encrypted with: a client resumes with whoever has the same.
+using tls_ticket_keys = std::array<unsigned char, 80>;
+[[nodiscard]] tls_ticket_keys random_ticket_keys();
+
 class tls_context {
 public:
     // Reads the files. The error is one line that names key, file, reason and what to do.
-    [[nodiscard]] static result<std::shared_ptr<const tls_context>, std::string> load(const tls_settings& settings);
+    [[nodiscard]] static result<std::shared_ptr<const tls_context>, std::string> load(const tls_settings& settings,
+                                                                                      const tls_ticket_keys& tickets);
 
     tls_context(const tls_context&) = delete;
     tls_context& operator=(const tls_context&) = delete;
@@ -42,37 +45,23 @@ public:
     // One line for each thing that works and should not be so: a certificate out of its time, a key others can read.
     [[nodiscard]] std::vector<std::string> warnings(time_point now) const;
 
+    // Of the client at the other end: the name its certificate gives it, as the settings want it; empty: it has shown none.
+    [[nodiscard]] std::string identity_of(const ssl_st* established) const;
+
     [[nodiscard]] ssl_ctx_st* native() const { return contexts_.front(); }
 
 private:
     tls_context() = default;
-    [[nodiscard]] result<void, std::string> add(const tls_settings& settings, const tls_certificate_files& files);
+    [[nodiscard]] result<void, std::string> add(const tls_settings& settings, const tls_certificate_files& files,
+                                                const tls_ticket_keys& tickets);
+    [[nodiscard]] result<void, std::string> verify_clients(ssl_ctx_st* context, const tls_client_settings& settings);
     [[nodiscard]] ssl_ctx_st* context_for(std::string_view host) const;
     static int choose_certificate(ssl_st* connection, int* alert, void* self);
 
     std::vector<ssl_ctx_st*> contexts_; // one for each certificate
     std::vector<certificate_facts> facts_;
     std::vector<std::string> remarks_;
-};
-
-// Threading: any.
-class tls_endpoint {
-public:
-    tls_endpoint(tls_settings settings, std::shared_ptr<const tls_context> first)
-        : settings_{std::move(settings)}, current_{std::move(first)} {}
-
-    [[nodiscard]] std::shared_ptr<const tls_context> current() const {
-        const std::lock_guard lock{mutex_};
-        return current_;
-    }
-
-    std::atomic<std::uint64_t> handshakes{0}; // that succeeded
-    std::atomic<std::uint64_t> handshakes_failed{0};
-
-private:
-    const tls_settings settings_;
-    mutable std::mutex mutex_;
-    std::shared_ptr<const tls_context> current_;
+    tls_client_settings::name identity_ = tls_client_settings::name::common_name;
 };
 
 } // namespace broker

@@ -2,6 +2,7 @@
 
 #include <boost/asio/error.hpp>
 
+#include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
@@ -27,6 +28,7 @@ std::string words_for(unsigned long error) {
     case SSL_R_WRONG_VERSION_NUMBER: return "the client does not speak TLS";
     case SSL_R_UNSUPPORTED_PROTOCOL: return "the client speaks no TLS version that is allowed here";
     case SSL_R_NO_SHARED_CIPHER: return "client and server have no cipher in common";
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return "the client shows no certificate";
     default: break;
     }
     const auto* const reason = ERR_reason_error_string(error);
@@ -63,6 +65,9 @@ tls_stream::error_code tls_stream::outcome(int returned, wait_type& waits_for) {
     const auto error = ERR_peek_error();
     met_http_ = ERR_GET_REASON(error) == SSL_R_HTTP_REQUEST;
     problem_ = words_for(error);
+    if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        problem_ = fmt::format("the client's certificate: {}", X509_verify_cert_error_string(SSL_get_verify_result(ssl_)));
+    }
     return {EPROTO, boost::system::system_category()};
 }
 
@@ -129,6 +134,8 @@ void tls_stream::shut_down(error_code& ec) {
     const int done = SSL_shutdown(ssl_);
     if (done < 0) ec = outcome(done, write_waits_for_);
 }
+
+bool tls_stream::resumed() const { return SSL_session_reused(ssl_) == 1; }
 
 std::string_view tls_stream::version() const { return SSL_get_version(ssl_); }
 

@@ -28,6 +28,7 @@ public:
     // To be called until it succeeds or fails with something else than would_block.
     void handshake(error_code& ec);
     [[nodiscard]] bool established() const { return established_; }
+    [[nodiscard]] bool resumed() const; // an earlier session, without certificates
 
     // Fills `to` as far as possible. Less than all of it means that the socket must become ready before there is more,
     // unless has_unread(). The peer's goodbye and the end of the socket are both asio::error::eof.
@@ -49,6 +50,7 @@ public:
     // Once a call has failed: why, for the log.
     [[nodiscard]] const std::string& problem() const { return problem_; }
     [[nodiscard]] bool met_http() const { return met_http_; } // the handshake failed because the client spoke plain HTTP
+    [[nodiscard]] std::string identity() const { return context_->identity_of(ssl_); }
     [[nodiscard]] std::string_view version() const;           // "TLSv1.3"
     [[nodiscard]] std::string_view cipher() const;
 

@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import net from "node:net";
 import tls from "node:tls";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { once } from "node:events";
@@ -252,6 +252,73 @@ test("an expired certificate is a warning with its date", async () => {
     await client.leave();
     await assert.rejects(MqttClient.connect(`mqtts://127.0.0.1:${broker.tls.mqtts}`, 5, { id: "looks", ca: own.ca, servername: "localhost" }),
                          /expired/);
+  } finally {
+    await broker.dispose();
+  }
+});
+
+// The common name of what the port shows.
+async function shown(port, options = {}) {
+  const socket = tls.connect({ port, host: "127.0.0.1", rejectUnauthorized: false, ...options });
+  await once(socket, "secureConnect");
+  const { CN } = socket.getPeerCertificate().subject;
+  socket.destroy();
+  return CN;
+}
+
+test("new certificates are read on SIGHUP and when the files change; who is connected stays", async () => {
+  const own = await certificate("renewed", { subject: "/CN=first" });
+  const port = await freePort();
+  const broker = await Broker.start({ listeners: section("web", port, `cert = "${own.cert}", key = "${own.key}"`) });
+  try {
+    const stays = await MqttClient.connect(`mqtts://127.0.0.1:${port}`, 5, { id: "stays", rejectUnauthorized: false });
+    await stays.subscribe("still", 1);
+    assert.equal(await shown(port), "first");
+    await certificate("renewed", { subject: "/CN=second" });
+    broker.process.kill("SIGHUP");
+    await until(async () => (await shown(port)) === "second", "the second certificate");
+    await certificate("renewed", { subject: "/CN=third" });
+    await until(async () => (await shown(port)) === "third", "the third certificate, which nobody announced");
+    await certificate("other key");
+    await writeFile(own.key, await readFile(file("other key.key")));
+    broker.process.kill("SIGHUP");
+    await until(() => /listener web: TLS stays as it is .*does not match/.test(broker.log), "a line in the log");
+    assert.equal(await shown(port), "third");
+    await stays.publish("still", "here");
+    assert.deepEqual(await stays.takeTexts(), ["here"]);
+    assert.equal(stays.ended, false);
+    await stays.leave();
+  } finally {
+    await broker.dispose();
+  }
+});
+
+test("certificates by name, clients by certificate", async () => {
+  const [own, other] = [await certificate("named", { subject: "/CN=named" }), await certificate("tenant", { subject: "/CN=tenant", names: "DNS:*.tenant.example" })];
+  const authority = await certificate("authority", { subject: "/CN=authority" });
+  const signed = async (name) => {
+    await openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", file(`${name}.key`), "-out", file(`${name}.csr`),
+                  "-subj", `/CN=${name}`);
+    await openssl("x509", "-req", "-in", file(`${name}.csr`), "-CA", authority.cert, "-CAkey", authority.key, "-CAcreateserial", "-days", "2",
+                  "-out", file(`${name}.pem`));
+    return { cert: await readFile(file(`${name}.pem`)), key: await readFile(file(`${name}.key`)) };
+  };
+  const device = await signed("device");
+  const port = await freePort();
+  const broker = await Broker.start({ listeners: section("devices", port,
+    `cert = "${own.cert}", key = "${own.key}", certificates = [{ cert = "${other.cert}", key = "${other.key}" }], ` +
+    `client = { verify = "required", ca = "${authority.cert}" }`) });
+  try {
+    assert.equal(await shown(port, device), "named");
+    assert.equal(await shown(port, { ...device, servername: "a.tenant.example" }), "tenant");
+    const url = `mqtts://127.0.0.1:${port}`;
+    const client = await MqttClient.connect(url, 5, { id: "device", ca: own.ca, servername: "localhost", ...device });
+    await client.leave();
+    await assert.rejects(MqttClient.connect(url, 5, { id: "nobody", rejectUnauthorized: false }), /CONNECT refused/);
+    const stranger = { cert: await readFile(other.cert), key: await readFile(other.key) };
+    await assert.rejects(MqttClient.connect(url, 5, { id: "stranger", rejectUnauthorized: false, ...stranger }), /CONNECT refused/);
+    await until(() => /listener devices: TLS handshake with .* failed: the client shows no certificate/.test(broker.log), "nobody in the log");
+    await until(() => /listener devices: TLS handshake with .* failed: the client's certificate: self/.test(broker.log), "the stranger in the log");
   } finally {
     await broker.dispose();
   }

@@ -122,13 +122,30 @@ TEST_CASE("TLS of listeners") {
     CHECK(o.listeners[0].tls->certificates[0].key == "/a/b.key");
     CHECK(o.listeners[0].tls->min == tls_version::v1_3);
     CHECK(!o.listeners[1].tls);
-    CHECK(print(o).find("tls = { cert = \"/a/b.pem\", key = \"/a/b.key\", min = \"1.3\" }") != std::string::npos);
+    CHECK(print(o).find("tls = { cert = \"/a/b.pem\", key = \"/a/b.key\", min = \"1.3\", watch = true }") != std::string::npos);
+    const std::string full = "tls = { cert = \"a\", key = \"b\", min = \"1.2\", watch = false, client = { verify = \"optional\", ca = \"c\", "
+                             "crl = \"d\", identity = \"san\" }, certificates = [{ cert = \"e\", key = \"f\" }, { cert = \"g\", key = \"h\" }] }";
+    const auto rich = parsed("[[listener]]\nbind = \"127.0.0.1:1\"\nprotocols = [\"ws\"]\n" + full);
+    REQUIRE(rich.listeners.at(0).tls);
+    CHECK(rich.listeners[0].tls->certificates.size() == 3);
+    CHECK(rich.listeners[0].tls->certificates[2].key == "h");
+    CHECK(rich.listeners[0].tls->client.verify == tls_client_settings::verification::optional);
+    CHECK(rich.listeners[0].tls->client.identity == tls_client_settings::name::alternative_name);
+    CHECK(files_of(*rich.listeners[0].tls) == std::vector<std::string>{"a", "b", "e", "f", "g", "h", "c", "d"});
+    CHECK(print(rich).find(full) != std::string::npos);
     const auto refused = [](const std::string& tls) { return refusal("[[listener]]\nbind = \"a:1\"\nprotocols = [\"ws\"]\ntls = " + tls); };
     CHECK(refused("{ cert = \"a\" }") == "f.toml:4:7: listener.tls.key: is missing; write key = \"FILE\"");
     CHECK(refused("{ key = \"a\" }").find("listener.tls.cert: is missing") != std::string::npos);
     CHECK(refused("{ cert = \"a\", key = 5 }").find("listener.tls.key: must be a file's name") != std::string::npos);
     CHECK(refused("{ cert = \"a\", key = \"env:KEY\" }").find("are read from files") != std::string::npos);
     CHECK(refused("{ cert = \"a\", key = \"b\", min = \"1.1\" }").find("must be \"1.2\" or \"1.3\"") != std::string::npos);
+    CHECK(refused("{ cert = \"a\", key = \"b\", watch = \"yes\" }").find("listener.tls.watch: must be true or false") != std::string::npos);
+    CHECK(refused("{ cert = \"a\", key = \"b\", client = { verify = \"required\" } }").find("listener.tls.client.ca: is missing") != std::string::npos);
+    CHECK(refused("{ cert = \"a\", key = \"b\", client = { ca = \"c\" } }").find("listener.tls.client.verify: is missing") != std::string::npos);
+    CHECK(refused("{ cert = \"a\", key = \"b\", client = { verify = \"maybe\", ca = \"c\" } }").find("must be one of none, optional, required") !=
+          std::string::npos);
+    CHECK(refused("{ cert = \"a\", key = \"b\", certificates = [{ cert = \"c\" }] }").find("listener.tls.certificates.key: is missing") !=
+          std::string::npos);
     CHECK(refused("{ cert = \"a\", key = \"b\", minimum = \"1.2\" }").find("listener.tls.minimum: unknown key") != std::string::npos);
 }
 

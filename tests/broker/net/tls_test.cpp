@@ -1,5 +1,6 @@
 // TLS as a client of any make sees it: records cut anywhere, a socket that is full, goodbyes, and peers that speak something
 // else. The client is OpenSSL over memory; the test carries its bytes.
+#include "net/tls_endpoint.hpp"
 #include "net/tls_stream.hpp"
 
 #include "support/test_certificates.hpp"
@@ -49,18 +50,19 @@ private:
 struct tls_files {
     certificate_directory dir;
     tls_settings settings;
+    tls_ticket_keys tickets = random_ticket_keys();
     explicit tls_files(const certificate_wish& wish = {}) { add("server", wish); }
     void add(const std::string& name, const certificate_wish& wish) {
         const auto made = self_signed(wish);
         settings.certificates.push_back({.cert = dir.write(name + ".pem", made.cert_pem), .key = dir.write(name + ".key", made.key_pem)});
     }
     [[nodiscard]] std::shared_ptr<const tls_context> context() const {
-        auto loaded = tls_context::load(settings);
+        auto loaded = tls_context::load(settings, tickets);
         if (!loaded) FAIL(loaded.error());
         return *loaded;
     }
     [[nodiscard]] std::string refusal() const {
-        const auto loaded = tls_context::load(settings);
+        const auto loaded = tls_context::load(settings, tickets);
         return loaded ? "(accepted)" : loaded.error();
     }
 };
@@ -86,6 +88,14 @@ public:
     client& operator=(const client&) = delete;
 
     [[nodiscard]] SSL* native() { return ssl_; }
+    void show(const made_certificate& own) {
+        auto* const cert = detail::certificate_in(own.cert_pem);
+        auto* const key = detail::key_in(own.key_pem);
+        SSL_use_certificate(ssl_, cert);
+        SSL_use_PrivateKey(ssl_, key);
+        X509_free(cert);
+        EVP_PKEY_free(key);
+    }
     bool shake_hands() { return SSL_do_handshake(ssl_) == 1; }
     void write(std::string_view text) { REQUIRE(SSL_write(ssl_, text.data(), static_cast<int>(text.size())) == static_cast<int>(text.size())); }
     void goodbye() { SSL_shutdown(ssl_); }
@@ -474,10 +484,171 @@ TEST_CASE("tls_context: the certificate is the one for the name the client asks 
 
 TEST_CASE("tls_context: facts of a certificate") {
     const tls_files files{{.common_name = "broker", .alternative_names = "DNS:A.example,IP:10.0.0.1,IP:2001:db8::1"}};
-    const auto& facts = files.context()->certificates();
+    const auto context = files.context();
+    const auto& facts = context->certificates();
     REQUIRE(facts.size() == 1);
     CHECK(facts[0].subject == "CN=broker");
-    CHECK(facts[0].names == std::vector<std::string>{"a.example", "10.0.0.1", "2001:db8::1"});
+    std::string names;
+    for (const auto& name : facts[0].names) names += name + " ";
+    CHECK(names == "a.example 10.0.0.1 2001:db8::1 ");
     CHECK(facts[0].fingerprint.size() == 64);
     CHECK(facts[0].not_after - facts[0].not_before == seconds{86'400 + 3'600});
+}
+
+namespace {
+
+// What the server makes of a client: "" when it lets it in.
+struct met {
+    std::string problem;
+    std::string identity;
+};
+
+met meet(const tls_files& files, client& c) {
+    const socket_pair sockets;
+    tls_stream server{files.context(), sockets.server()};
+    error_code ec = would_block;
+    for (int round = 0; round != 5 && ec == would_block; ++round) {
+        (void)c.shake_hands();
+        if (const auto bytes = c.outgoing(); !bytes.empty()) put(sockets.peer(), bytes);
+        server.handshake(ec);
+        c.hear(sockets.peer());
+    }
+    if (ec) return {.problem = server.problem(), .identity = {}};
+    return {.problem = {}, .identity = server.identity()};
+}
+
+} // namespace
+
+TEST_CASE("tls_context: clients show certificates of an authority that is trusted, and have a name by them") {
+    const auto authority = self_signed({.common_name = "authority", .authority = true});
+    const auto device = certificate_of({.common_name = "device-7", .alternative_names = "URI:urn:device:7,DNS:seven.example", .serial = 7}, &authority);
+    const auto stranger = self_signed({.common_name = "device-7"});
+    tls_files files;
+    files.settings.client = {.verify = tls_client_settings::verification::required, .ca = files.dir.write("ca.pem", authority.cert_pem)};
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        CAPTURE(version);
+        const auto meet_with = [&](const made_certificate* shown) {
+            client c{version};
+            if (shown != nullptr) c.show(*shown);
+            return meet(files, c);
+        };
+        files.settings.client.verify = tls_client_settings::verification::required;
+        files.settings.client.crl.clear();
+        files.settings.client.identity = tls_client_settings::name::common_name;
+        CHECK(meet_with(&device).problem.empty());
+        CHECK(meet_with(&device).identity == "device-7");
+        CHECK(meet_with(nullptr).problem == "the client shows no certificate");
+        CHECK(meet_with(&stranger).problem.find("the client's certificate: self") == 0);
+        files.settings.client.identity = tls_client_settings::name::alternative_name;
+        CHECK(meet_with(&device).identity == "urn:device:7");
+
+        files.settings.client.verify = tls_client_settings::verification::optional;
+        CHECK(meet_with(nullptr).problem.empty());
+        CHECK(meet_with(nullptr).identity.empty());
+        CHECK(!meet_with(&stranger).problem.empty());
+
+        files.settings.client.crl = files.dir.write("none.crl", revocations(authority, {8}));
+        CHECK(meet_with(&device).problem.empty());
+        files.settings.client.crl = files.dir.write("seven.crl", revocations(authority, {8, 7}));
+        CHECK(meet_with(&device).problem == "the client's certificate: certificate revoked");
+    }
+    files.settings.client.crl = files.settings.client.ca;
+    CHECK(files.refusal().find("holds no list; it must be PEM, with -----BEGIN X509 CRL-----") != std::string::npos);
+    files.settings.client.ca = files.dir.file("nowhere.pem");
+    CHECK(files.refusal().find("tls.client.ca " + files.settings.client.ca + ": No such file") == 0);
+}
+
+namespace {
+
+// Shakes hands and keeps what it got to resume with.
+struct resuming {
+    SSL_SESSION* session = nullptr;
+    ~resuming() { SSL_SESSION_free(session); }
+    bool resumed(const std::shared_ptr<const tls_context>& with, int version, const made_certificate* shown = nullptr) {
+        const socket_pair sockets;
+        tls_stream server{with, sockets.server()};
+        client c{version};
+        if (shown != nullptr) c.show(*shown);
+        if (session != nullptr) SSL_set_session(c.native(), session);
+        shake_hands(c, server, sockets, 1000);
+        const std::vector<byte_view> hello{as_bytes("hello")};
+        error_code ec;
+        (void)server.write_some(hello, ec);
+        CHECK(c.read_from(sockets.peer()) == "hello"); // the ticket comes before it
+        SSL_SESSION_free(std::exchange(session, SSL_get1_session(c.native())));
+        c.goodbye(); // else it counts as broken
+        return server.resumed();
+    }
+};
+
+} // namespace
+
+TEST_CASE("tls_endpoint: files are read again while it serves, sessions are resumed by the new certificate too") {
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        CAPTURE(version);
+        const tls_files files{{.common_name = "old"}};
+        tls_endpoint endpoint{"web", files.settings};
+        CHECK(!endpoint.current());
+        REQUIRE(endpoint.load());
+        const auto before = endpoint.current();
+        resuming one;
+        CHECK(!one.resumed(endpoint.current(), version));
+        CHECK(one.resumed(endpoint.current(), version));
+        const auto renewed = self_signed({.common_name = "new"});
+        files.dir.write("server.pem", renewed.cert_pem);
+        CHECK(!endpoint.reload("a test")); // the key is still the old one
+        CHECK(endpoint.current() == before);
+        files.dir.write("server.key", renewed.key_pem);
+        CHECK(endpoint.reload("a test"));
+        CHECK(endpoint.current()->certificates()[0].subject == "CN=new");
+        CHECK(one.resumed(endpoint.current(), version));
+        CHECK(before->certificates()[0].subject == "CN=old"); // who has it keeps it
+    }
+}
+
+TEST_CASE("tls_endpoint: a session of before the list of revoked certificates is not resumed") {
+    const auto authority = self_signed({.common_name = "authority", .authority = true});
+    const auto device = certificate_of({.common_name = "device"}, &authority);
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        CAPTURE(version);
+        tls_files files;
+        files.settings.client = {.verify = tls_client_settings::verification::required,
+                                 .ca = files.dir.write("ca.pem", authority.cert_pem),
+                                 .crl = files.dir.write("list.crl", revocations(authority, {}))};
+        tls_endpoint endpoint{"web", files.settings};
+        REQUIRE(endpoint.load());
+        resuming one;
+        CHECK(!one.resumed(endpoint.current(), version, &device));
+        CHECK(one.resumed(endpoint.current(), version, &device));
+        files.dir.write("list.crl", revocations(authority, {99}));
+        REQUIRE(endpoint.reload("a test"));
+        CHECK(!one.resumed(endpoint.current(), version, &device));
+    }
+}
+
+TEST_CASE("tls_endpoint: watch() reads changed files again once they have stopped changing") {
+    const tls_files files{{.common_name = "old"}};
+    tls_endpoint endpoint{"web", files.settings};
+    REQUIRE(endpoint.load());
+    const auto subject = [&] { return endpoint.current()->certificates()[0].subject; };
+    endpoint.watch();
+    endpoint.watch();
+    const auto renewed = self_signed({.common_name = "new"});
+    files.dir.write("server.pem", renewed.cert_pem);
+    endpoint.watch(); // sees a change
+    files.dir.write("server.key", renewed.key_pem);
+    endpoint.watch(); // and another one
+    CHECK(subject() == "CN=old");
+    endpoint.watch();
+    CHECK(subject() == "CN=new");
+
+    auto settings = files.settings;
+    settings.watch = false;
+    tls_endpoint blind{"web", settings};
+    REQUIRE(blind.load());
+    const auto again = self_signed({.common_name = "newest"});
+    files.dir.write("server.pem", again.cert_pem);
+    files.dir.write("server.key", again.key_pem);
+    for (int i = 0; i != 3; ++i) blind.watch();
+    CHECK(blind.current()->certificates()[0].subject == "CN=new");
 }
