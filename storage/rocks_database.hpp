@@ -37,9 +37,6 @@ namespace broker::storage {
 // What memtables may hold, all column families together; opening again after a failure needs as much room.
 [[nodiscard]] std::size_t memtables_bytes(const rocks_options& with, const std::optional<backend::room>& on);
 
-// Messages of RocksDB for nobody: a store that is only looked at gets no LOG file.
-[[nodiscard]] std::shared_ptr<rocksdb::Logger> no_log();
-
 // What the files of a store are that nobody has open, judged as a start judges them; nothing is changed.
 struct examined_files {
     std::vector<std::string> data_files{};

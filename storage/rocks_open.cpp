@@ -385,22 +385,9 @@ result<examined_files, storage_error> examine_files(const std::filesystem::path&
     return found;
 }
 
-namespace {
-
-class silent_logger final : public rocksdb::Logger {
-public:
-    using rocksdb::Logger::Logv;
-    void Logv(const char*, va_list) override {}
-};
-
-} // namespace
-
-std::shared_ptr<rocksdb::Logger> no_log() { return std::make_shared<silent_logger>(); }
-
 result<std::unique_ptr<rocks_backend::database>, rocksdb::Status> rocks_backend::database::open_read_only(
     const std::filesystem::path& files, const std::vector<std::string>& families, bool with_logs) {
     auto options = database_options(nullptr);
-    options.info_log = no_log();
     options.track_and_verify_wals_in_manifest = with_logs;
     const auto family = family_options(block_cache());
     std::vector<rocksdb::ColumnFamilyDescriptor> wanted;

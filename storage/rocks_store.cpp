@@ -33,6 +33,14 @@ public:
     void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* by_itself) override { *by_itself = false; }
 };
 
+// RocksDB's messages to itself go nowhere: when a line of its LOG cannot be written, for want of room, the next one ends the process
+// (an assertion, compiled into Debian's library).
+class silent_logger final : public rocksdb::Logger {
+public:
+    using rocksdb::Logger::Logv;
+    void Logv(const char*, va_list) override {}
+};
+
 // Where a session's or queue's last entry went is remembered: the next one goes beside it, without a search from the top. A range
 // that is deleted begins with less than a whole key: it is kept in another list, where such a place means nothing.
 class by_owner final : public rocksdb::SliceTransform {
@@ -63,8 +71,7 @@ rocksdb::DBOptions database_options(rocksdb::Env* env) {
     options.max_background_jobs = 2;
     options.max_open_files = 512;
     options.max_total_wal_size = 256ULL << 20;
-    options.keep_log_file_num = 2;
-    options.max_log_file_size = 4 << 20;
+    options.info_log = std::make_shared<silent_logger>();
     options.recycle_log_file_num = 0;       // a recycled log's end cannot be told from damage
     options.enable_pipelined_write = false; // one writer
     options.paranoid_checks = true;
