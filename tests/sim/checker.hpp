@@ -99,6 +99,8 @@ public:
     void received(party_id to, const delivery& d); // it arrived; of exactly-once ones only the first of a handle
     void answered(party_id by, number n);          // PUBACK or ACK reached the broker
     void answer_confirmed(party_id by, number n);  // and the broker confirmed it
+    // It keeps no handle of it any more: when that was not written before the server died, it is new to it.
+    void forgotten(party_id by, number n) { parties_[by].got_exactly_once.erase(n); }
     void refused(party_id by, number n);           // NACK, or an acknowledgement with an error, reached the broker
 
     // --- wills: publications of kind will ---

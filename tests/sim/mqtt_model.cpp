@@ -487,6 +487,7 @@ void mqtt_model::on_publish(const publish_in& m) {
     };
     const auto refused = [&] {
         in_.count(event::answered_with_error);
+        in_.check().forgotten(party_, n);
         if (n == 0 || m.retain) return;
         if (job) return in_.check().job_rejected(n);
         const bool passed_on = in_.node().bounds().mqtt_shared_error == "redeliver" && m.topic.starts_with("s/");
