@@ -248,8 +248,9 @@ void checker::check_order(party& to, number n, const delivery& d) {
     const auto& p = publications_[n];
     if (p.stream == 0 || p.shared) return; // a group's members share what comes
     auto& last = to.last[{p.stream, p.topic, p.level, d.level}];
-    // What did not match the first time, or expired before it came, and was repeated is behind what it was ahead of.
-    const bool first_holds = !p.refused && p.expires_at == never && p.must_at_first.contains(to.id);
+    // What did not match the first time, expired before it came, or was dropped by a full session, and was repeated is behind what it
+    // was ahead of.
+    const bool first_holds = !sessions_drop() && !p.refused && p.expires_at == never && p.must_at_first.contains(to.id);
     if (n < last && (p.attempts == 1 || first_holds)) problem(fmt::format("{} got {} behind #{}", to.name, say(n), last));
     last = std::max(last, n);
 }
