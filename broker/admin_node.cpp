@@ -192,50 +192,6 @@ result<std::size_t, admin_error> admin_node::kick(const std::string& client_id) 
     return kicked;
 }
 
-namespace {
-
-admin::session_row row_of(const session& s, time_point ends_at, shard& on) {
-    return {.id = s.handle().client_id,
-            .online = s.online(),
-            .durable = s.durable(),
-            .subscriptions = s.subscriptions().size(),
-            .inflight = s.outstanding(),
-            .queued = s.waiting(),
-            .expires_at = ends_at,
-            .shard = on.core().desk().self()};
-}
-
-} // namespace
-
-result<std::vector<admin::session_row>, admin_error> admin_node::list_sessions() {
-    return gather<admin::session_row>([](shard& on, std::vector<admin::session_row>& out) {
-        on.core().sessions().for_each([&](const session& s, time_point ends_at) {
-            if (s.handle().listed) out.push_back(row_of(s, ends_at, on));
-        });
-    });
-}
-
-result<admin::session_details, admin_error> admin_node::show_session(const std::string& id) {
-    auto found = gather<admin::session_details>([id](shard& on, std::vector<admin::session_details>& out) {
-        on.core().sessions().for_each([&](const session& s, time_point ends_at) {
-            if (!s.handle().listed || s.handle().client_id != id) return;
-            const auto facts = s.inspect();
-            auto& made = out.emplace_back(admin::session_details{.row = row_of(s, ends_at, on),
-                                                                 .queued_bytes = facts.waiting_bytes,
-                                                                 .queued_in_memory = facts.waiting_in_memory,
-                                                                 .inbound_qos2 = s.remembered(),
-                                                                 .receive_maximum = facts.window,
-                                                                 .expiry = facts.expiry,
-                                                                 .will_topic = facts.will_topic,
-                                                                 .will_due = facts.will_due});
-            for (const auto& [filter, options] : s.subscriptions()) made.subscriptions.push_back({.filter = filter, .options = options});
-        });
-    });
-    if (!found) return fail(found.error());
-    if (found->empty()) return fail(admin_error{admin_error::kind::not_found, "no session " + id});
-    return std::move(found->front());
-}
-
 // In effect at once, and kept before it is reported.
 result<bool, admin_error> admin_node::revoke_tokens(const admin::token_revocation& what) {
     using storage::revoked;

@@ -39,6 +39,12 @@ public:
     [[nodiscard]] result<std::size_t, admin::admin_error> kick(const std::string& client_id) override;
     [[nodiscard]] result<std::vector<admin::session_row>, admin::admin_error> list_sessions() override;
     [[nodiscard]] result<admin::session_details, admin::admin_error> show_session(const std::string& id) override;
+    [[nodiscard]] result<admin::held_messages, admin::admin_error> session_messages(const std::string& id, message_id after,
+                                                                                    std::size_t count_max,
+                                                                                    bool in_flight_only) override;
+    [[nodiscard]] result<bool, admin::admin_error> drop_session_message(const std::string& id, message_id which,
+                                                                        bool though_sent) override;
+    [[nodiscard]] result<bool, admin::admin_error> expire_session(const std::string& id) override;
     [[nodiscard]] result<std::vector<admin::queue_row>, admin::admin_error> list_queues() override;
     [[nodiscard]] result<bool, admin::admin_error> declare_queue(const std::string& name,
                                                                  const queue_settings& settings) override;
@@ -70,6 +76,12 @@ private:
     template <class Row>
     [[nodiscard]] result<std::vector<Row>, admin::admin_error> gather(
         std::function<void(shard&, std::vector<Row>&)> ask);
+    // Runs `ask` on the thread of the shard that has the session of this client id, which answers when it can; with nothing: the
+    // session has moved, and is asked again where it is then.
+    template <class Answer>
+    using session_question = std::function<void(shard&, session&, std::function<void(std::optional<Answer>)>)>;
+    template <class Answer>
+    [[nodiscard]] result<Answer, admin::admin_error> on_session(const std::string& id, session_question<Answer> ask);
     // Runs `act` on shard i's thread and waits for the ticket it gives.
     [[nodiscard]] result<bool, admin::admin_error> when_durable(std::size_t i, std::function<ticket(shard&)> act);
     [[nodiscard]] std::size_t owner_of(std::string_view queue) const { return queue_table::owner_of(queue, shards_.size()); }

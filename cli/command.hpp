@@ -41,6 +41,7 @@ struct settings {
 [[nodiscard]] int needs_yes(const std::string& what);
 
 // `status` is set when one of them ran; both outlive the parsing.
+void add_session_commands(CLI::App& app, const settings& s, int& status);
 void add_queue_commands(CLI::App& app, const settings& s, int& status);
 void add_store_commands(CLI::App& app, const settings& s, int& status);
 void add_token_commands(CLI::App& app, const settings& s, int& status);

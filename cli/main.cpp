@@ -105,19 +105,6 @@ int sub(const settings& s, const std::vector<std::string>& destinations, int qos
     return a.status >= 400 ? failed(a) : 0;
 }
 
-int show_session(const settings& s, const std::string& id) {
-    const auto a = s.broker().call("GET", "/api/v1/sessions/" + encode_percent(id));
-    if (a.status >= 400 || s.output == "json") return show(s, a, {});
-    auto o = boost::json::parse(a.body).as_object();
-    const auto subscriptions = o.at("subscriptions").as_array();
-    o["subscriptions"] = subscriptions.size();
-    fmt::print("{}", list_of(o));
-    if (subscriptions.empty()) return 0;
-    fmt::print("\n{}", table_of(subscriptions, {"filter", "qos", "no_local", "retain_as_published", "retain_handling", "identifier"},
-                                !s.no_headers));
-    return 0;
-}
-
 } // namespace
 
 int main(int argc, char** argv) {
@@ -138,7 +125,6 @@ int main(int argc, char** argv) {
         status = show(s, s.broker().call(method, target), columns);
     };
     const std::vector<std::string> client_columns{"id", "protocol", "version", "transport", "listener", "address", "subscriptions", "inflight"};
-    const std::vector<std::string> session_columns{"id", "state", "durable", "subscriptions", "inflight", "queued", "expires_at"};
 
     app.add_subcommand("status", "What the broker is and does.")->callback([&] { call("GET", "/api/v1/status"); });
     app.add_subcommand("version", "The broker's version.")->callback([&] { call("GET", "/api/v1/version"); });
@@ -161,11 +147,7 @@ int main(int argc, char** argv) {
     kick->add_option("ID", id, "Client id.")->required();
     kick->callback([&] { call("DELETE", "/api/v1/clients/" + encode_percent(id)); });
 
-    auto* const sessions = app.add_subcommand("session", "Sessions, connected or not.")->alias("sessions")->require_subcommand(1);
-    sessions->add_subcommand("list", "All of them.")->callback([&] { call("GET", "/api/v1/sessions", session_columns); });
-    auto* const session = sessions->add_subcommand("show", "One of them, with its subscriptions.");
-    session->add_option("ID", id, "Client id; of a STOMP durable subscription client-id/name.")->required();
-    session->callback([&] { status = show_session(s, id); });
+    add_session_commands(app, s, status);
     add_queue_commands(app, s, status);
     add_store_commands(app, s, status);
     add_token_commands(app, s, status);

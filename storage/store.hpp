@@ -121,7 +121,7 @@ struct load_request {
     std::size_t bytes_max = 0;
     std::uint64_t number = 0; // the reader's: an answer to a request it has given up is known by it
     bool to_pass_on = false;  // for other members of shared groups, not for the session itself
-    std::uint64_t cursor = 0; // not zero: for a cursor that looks at the queue, not for the queue
+    std::uint64_t cursor = 0; // not zero: for whoever asked under this number, not for the session or queue itself
 };
 
 struct loaded_rows {

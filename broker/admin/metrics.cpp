@@ -64,7 +64,7 @@ constexpr auto gauge = prometheus::MetricType::Gauge;
 constexpr std::array<const char*, protocol_kinds> protocol_names{"mqtt", "stomp", "none"};
 constexpr std::array<const char*, drop_reasons> drop_names{"queue_full", "expired",      "no_subscriber", "too_big",
                                                            "no_local",   "disconnected", "storage",       "acl",
-                                                           "rejected"};
+                                                           "rejected",   "administrator"};
 
 void process_series(collection& c) {
     std::ifstream stat{"/proc/self/stat"};

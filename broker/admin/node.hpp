@@ -11,6 +11,7 @@
 #include "core/time.hpp"
 #include "protocols/engine.hpp"
 #include "routing/subscription.hpp"
+#include "session/held_message.hpp"
 
 #include <functional>
 #include <memory>
@@ -62,6 +63,11 @@ struct session_details {
     std::string will_topic{};        // empty: no will
     time_point will_due = never;
     std::vector<session_subscription> subscriptions{};
+};
+
+struct held_messages {
+    time_point now{};
+    std::vector<held_message> messages{};
 };
 
 struct queue_row {
@@ -203,6 +209,15 @@ public:
     [[nodiscard]] virtual result<std::size_t, admin_error> kick(const std::string& client_id) = 0; // connections closed
     [[nodiscard]] virtual result<std::vector<session_row>, admin_error> list_sessions() = 0;
     [[nodiscard]] virtual result<session_details, admin_error> show_session(const std::string& id) = 0;
+    // What the session holds behind `after`, in the order of message ids. Fewer than `count_max`: that was all.
+    [[nodiscard]] virtual result<held_messages, admin_error> session_messages(const std::string& id, message_id after,
+                                                                              std::size_t count_max, bool in_flight_only) = 0;
+    // Refused while it is in flight; `though_sent`: not for that, if its client is away and it is of QoS 1. On disk when it
+    // returns.
+    [[nodiscard]] virtual result<bool, admin_error> drop_session_message(const std::string& id, message_id which,
+                                                                         bool though_sent) = 0;
+    // Ends it, as if its expiry had passed; a client that is connected is told. Nothing is left of it on disk when it returns.
+    [[nodiscard]] virtual result<bool, admin_error> expire_session(const std::string& id) = 0;
     [[nodiscard]] virtual result<std::vector<queue_row>, admin_error> list_queues() = 0;
     // Made when there is none. Its settings are replaced, and kept over restarts.
     [[nodiscard]] virtual result<bool, admin_error> declare_queue(const std::string& name, const queue_settings& settings) = 0;

@@ -4,7 +4,6 @@
 #include "core/properties.hpp"
 
 #include <array>
-#include <charconv>
 #include <optional>
 
 namespace broker::admin {
@@ -62,20 +61,10 @@ response show(node& on, const std::string& name) {
     return problem(404, "not_found", "no queue " + name);
 }
 
-// Nothing: not a number.
-std::optional<std::size_t> limit_of(const request& r, std::size_t otherwise, std::size_t most) {
-    const auto text = r.get("limit");
-    if (text.empty()) return otherwise;
-    std::size_t value = 0;
-    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (ec != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return std::min(value, most);
-}
-
 response not_a_number() { return problem(400, "invalid", "limit is not a number"); }
 
 response peek(node& on, const request& r, const std::string& name) {
-    const auto limit = limit_of(r, 10, peeked_max);
+    const auto limit = r.number("limit", 10, peeked_max);
     if (!limit) return not_a_number();
     const auto found = on.peek_queue(name, *limit);
     if (!found) return problem(found.error());
@@ -144,7 +133,7 @@ response post(node& on, const request& r) {
         name.resize(name.size() - end.size());
         return true;
     };
-    const auto limit = limit_of(r, piece_max, piece_max);
+    const auto limit = r.number("limit", piece_max, piece_max);
     if (!limit) return not_a_number();
     if (ends(purge_end)) return removed(on.remove_from_queue(name, *limit, ""), "purged");
     if (!ends(move_end)) return problem(404, "not_found", "no such resource: " + r.path);

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
+#include <charconv>
 #include <optional>
 
 namespace broker::admin {
@@ -27,6 +29,21 @@ void registry::add(std::string_view method, std::string_view pattern, command ru
     rows_.push_back({std::string{method}, std::string{pattern}, std::move(run)});
 }
 
+std::string decode_percent(std::string_view text, bool plus_is_space) {
+    std::string plain;
+    for (std::size_t i = 0; i != text.size(); ++i) {
+        unsigned value = 0;
+        if (text[i] == '%' && i + 2 < text.size() &&
+            std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr == text.data() + i + 3) {
+            plain.push_back(static_cast<char>(value));
+            i += 2;
+        } else {
+            plain.push_back(plus_is_space && text[i] == '+' ? ' ' : text[i]);
+        }
+    }
+    return plain;
+}
+
 namespace {
 
 std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path) {
@@ -34,14 +51,14 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
     for (;;) {
         if (pattern == "{*}") {
             if (path.empty()) return std::nullopt;
-            rest.emplace_back(path);
+            rest.push_back(decode_percent(path, false));
             return rest;
         }
         const auto a = pattern.find('/');
         const auto b = path.find('/');
         if (pattern.substr(0, a) == "{}") {
             if (path.substr(0, b).empty()) return std::nullopt;
-            rest.emplace_back(path.substr(0, b));
+            rest.push_back(decode_percent(path.substr(0, b), false));
         } else if (pattern.substr(0, a) != path.substr(0, b)) {
             return std::nullopt;
         }
@@ -105,16 +122,34 @@ std::string rfc3339(time_point t) {
     return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(ms / 1000)), ms % 1000);
 }
 
+boost::json::value time_or_null(time_point at) { return at == never ? boost::json::value{} : boost::json::value(rfc3339(at)); }
+
+std::optional<std::uint64_t> number_in(std::string_view text) {
+    std::uint64_t value = 0;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return ec == std::errc{} && end == text.data() + text.size() ? std::optional{value} : std::nullopt;
+}
+
+std::optional<std::uint64_t> request::number(const std::string& key, std::uint64_t otherwise, std::uint64_t most) const {
+    const auto text = get(key);
+    if (text.empty()) return otherwise;
+    const auto value = number_in(text);
+    return value ? std::optional{std::min(*value, most)} : std::nullopt;
+}
+
+void put_payload(boost::json::object& o, std::string_view payload) {
+    if (is_utf8(payload)) {
+        o["payload"] = std::string{payload};
+    } else {
+        o["payload_base64"] = base64(as_bytes(payload));
+    }
+}
+
 boost::json::object describe(const message& m) {
     boost::json::object o{{"topic", std::string{m.topic()}},
                           {"qos", static_cast<int>(m.level())},
                           {"retain", m.retain()}};
-    const auto text = as_text(m.payload());
-    if (is_utf8(text)) {
-        o["payload"] = std::string{text};
-    } else {
-        o["payload_base64"] = base64(m.payload());
-    }
+    put_payload(o, as_text(m.payload()));
     return o;
 }
 

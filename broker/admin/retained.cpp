@@ -1,8 +1,7 @@
 // Retained messages: list by filter, get, delete.
 #include "admin/registry.hpp"
 
-#include <algorithm>
-#include <charconv>
+#include <limits>
 
 namespace broker::admin {
 
@@ -11,12 +10,9 @@ namespace {
 constexpr std::size_t listed_max = 1000; // unless the request asks for more or less
 
 response list(node& on, const request& r) {
-    std::size_t count_max = listed_max;
-    const auto limit = r.get("limit");
-    if (!limit.empty() && std::from_chars(limit.data(), limit.data() + limit.size(), count_max).ec != std::errc{}) {
-        return problem(400, "invalid", "limit is not a number");
-    }
-    const auto found = on.retained(r.get("filter", "#"), count_max);
+    const auto count_max = r.number("limit", listed_max, std::numeric_limits<std::size_t>::max());
+    if (!count_max) return problem(400, "invalid", "limit is not a number");
+    const auto found = on.retained(r.get("filter", "#"), *count_max);
     if (!found) return problem(found.error());
     boost::json::array rows;
     for (const auto& m : *found) {

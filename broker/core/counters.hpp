@@ -13,8 +13,8 @@ namespace broker {
 enum class protocol_kind : std::uint8_t { mqtt, stomp, none };
 inline constexpr std::size_t protocol_kinds = 3;
 
-enum class drop_reason : std::uint8_t { queue_full, expired, no_subscriber, too_big, no_local, disconnected, storage, acl, rejected };
-inline constexpr std::size_t drop_reasons = 9;
+enum class drop_reason : std::uint8_t { queue_full, expired, no_subscriber, too_big, no_local, disconnected, storage, acl, rejected, administrator };
+inline constexpr std::size_t drop_reasons = 10;
 
 // Limits that are answered with a refusal; what a full session drops is a drop_reason.
 enum class limit_kind : std::uint8_t {

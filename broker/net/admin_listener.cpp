@@ -44,31 +44,16 @@ sockaddr_un unix_address(const std::string& path) {
     return address;
 }
 
-std::string decode_percent(std::string_view text, bool plus_is_space) {
-    std::string plain;
-    for (std::size_t i = 0; i != text.size(); ++i) {
-        unsigned value = 0;
-        if (text[i] == '%' && i + 2 < text.size() &&
-            std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr == text.data() + i + 3) {
-            plain.push_back(static_cast<char>(value));
-            i += 2;
-        } else {
-            plain.push_back(plus_is_space && text[i] == '+' ? ' ' : text[i]);
-        }
-    }
-    return plain;
-}
-
 admin::request request_of(std::string_view method, std::string_view target, std::string body) {
     admin::request r{.method = std::string{method}, .body = std::move(body)};
     const auto question = target.find('?');
-    r.path = decode_percent(target.substr(0, question), false);
+    r.path = target.substr(0, question);
     for (auto rest = question == std::string_view::npos ? "" : target.substr(question + 1); !rest.empty();) {
         const auto end = rest.find('&');
         const auto pair = rest.substr(0, end);
         const auto equals = pair.find('=');
-        r.query.emplace(decode_percent(pair.substr(0, equals), true),
-                        equals == std::string_view::npos ? "" : decode_percent(pair.substr(equals + 1), true));
+        r.query.emplace(admin::decode_percent(pair.substr(0, equals), true),
+                        equals == std::string_view::npos ? "" : admin::decode_percent(pair.substr(equals + 1), true));
         rest = end == std::string_view::npos ? "" : rest.substr(end + 1);
     }
     return r;

@@ -102,6 +102,15 @@ public:
     // Sessions whose walk through the retained messages goes on in the next turn.
     [[nodiscard]] std::vector<slot*>& walkers() { return walkers_; }
 
+    // An entry that somebody means to erase once a read of it has been answered: it may be erased by others until then.
+    struct watched_entry {
+        session_id of{};
+        message_id message{};
+        std::uint64_t by = 0;
+        bool erased = false;
+    };
+    [[nodiscard]] std::vector<watched_entry>& watched() { return watched_; }
+
     // --- mail ---
     void send(std::uint16_t to, mail m) { out_[to].push_back(std::move(m)); }
     [[nodiscard]] std::vector<mail>& outgoing(std::size_t to) { return out_[to]; }
@@ -128,6 +137,7 @@ private:
     counters counters_;
     std::vector<waiter> waiters_;
     std::vector<slot*> walkers_;
+    std::vector<watched_entry> watched_; // as many as administrators drop at the same time
     std::vector<std::vector<mail>> out_;
 };
 

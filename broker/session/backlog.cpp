@@ -62,12 +62,13 @@ void backlog::spill_all() {
 }
 
 void backlog::forget_spilled(std::size_t bytes) {
-    spilled_ -= std::min<std::size_t>(spilled_, 1);
-    spilled_bytes_ -= std::min(spilled_bytes_, bytes);
+    if (spilled_ > 1 || (spilled_ == 1 && counted_)) --spilled_;
+    spilled_bytes_ -= spilled_ == 0 ? spilled_bytes_ : std::min(spilled_bytes_, bytes);
 }
 
 void backlog::assume_stored(message_id from) {
     spilled_ = std::max<std::size_t>(spilled_, 1);
+    counted_ = false;
     spill_from_ = from;
 }
 

@@ -63,7 +63,7 @@ public:
         : memory_messages_max_{memory_messages_max}, memory_bytes_max_{memory_bytes_max} {}
 
     [[nodiscard]] bool empty() const { return head_.empty() && spilled_ == 0; }
-    [[nodiscard]] std::size_t size() const { return head_.size() + spilled_; } // a lower bound right after a restart
+    [[nodiscard]] std::size_t size() const { return head_.size() + spilled_; } // a lower bound after a restart, until it is read
     [[nodiscard]] std::size_t bytes() const { return bytes_ + spilled_bytes_; }
     [[nodiscard]] std::size_t spilled() const { return spilled_; }
     [[nodiscard]] bool head_ready() const { return !head_.empty(); }
@@ -113,6 +113,7 @@ private:
     std::size_t bytes_ = 0;
     std::size_t spilled_ = 0;
     std::size_t spilled_bytes_ = 0;
+    bool counted_ = true; // else spilled_ is a lower bound: while it is not zero there may be more
     std::size_t spilled_since_load_ = 0;
     message_id spill_from_{~0ULL};
     message_id since_load_from_{~0ULL};
@@ -150,6 +151,7 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
     }
     loading_ = false;
     std::size_t damaged = 0;
+    std::size_t not_spilled = 0;
     std::ranges::sort(settled_since_load_);
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
         const auto id = id_of(rows, i);
@@ -158,20 +160,25 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
             ++damaged;
             continue;
         }
+        if (known(id) || std::ranges::binary_search(settled_since_load_, id)) {
+            ++not_spilled;
+            continue;
+        }
         const auto size = loaded->message->footprint();
         spilled_bytes_ -= std::min(spilled_bytes_, size);
-        if (known(id) || std::ranges::binary_search(settled_since_load_, id)) continue;
         bytes_ += size;
         head_.push_back(std::move(*loaded));
     }
     if (rows.more) {
-        const auto taken = rows.entries.size();
+        const auto taken = rows.entries.size() - not_spilled;
+        if (spilled_ <= taken) counted_ = false;
         spilled_ = spilled_ > taken ? spilled_ - taken : 1;
         const auto next = goes_on_at(rows);
         stuck_ = !next && spilled_since_load_ == 0;
         spill_from_ = std::min(next.value_or(spill_from_), since_load_from_);
     } else {
         spilled_ = spilled_since_load_;
+        counted_ = true;
         spill_from_ = since_load_from_;
         if (spilled_ == 0) spilled_bytes_ = 0;
     }

@@ -30,6 +30,7 @@ void erase_entry(shard_desk& desk, const entry& e, session_id holder, bool answe
     if (e.stored) {
         desk.erase(column::entries, storage::entry_key(holder, e.message->id()), answered);
         desk.require(true);
+        for (auto& w : desk.watched()) w.erased |= w.of == holder && w.message == e.message->id();
     }
     if (e.shared_record && e.message->drop_stored_entry()) {
         desk.erase(column::messages, storage::message_key(e.message->id()), answered);

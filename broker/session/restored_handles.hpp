@@ -21,6 +21,7 @@ public:
     }
     [[nodiscard]] bool contains(message_id of) const { return known_ && known_->by_message.contains(of); }
     [[nodiscard]] bool is_taken(std::uint16_t handle) const { return known_ && known_->taken.contains(handle); }
+    [[nodiscard]] std::uint16_t handle_of(message_id of) const { return contains(of) ? known_->by_message.at(of) : std::uint16_t{0}; } // 0: it has none
     // 0: it has none.
     [[nodiscard]] std::uint16_t take(message_id of) {
         if (!contains(of)) return 0;

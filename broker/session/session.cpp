@@ -320,7 +320,8 @@ session::facts session::inspect() const {
             .window = window_,
             .expiry = expires_ ? std::optional{expiry_} : std::nullopt,
             .will_topic = will_ ? std::string{will_->message->topic()} : std::string{},
-            .will_due = will_due_};
+            .will_due = will_due_,
+            .ends_at = ends_at_};
 }
 
 void session::set_expiry(seconds expiry, bool expires) {

@@ -20,6 +20,7 @@
 #include "routing/subscriber.hpp"
 #include "routing/subscription.hpp"
 #include "session/backlog.hpp"
+#include "session/held_message.hpp"
 #include "session/queue.hpp"
 #include "session/restored_handles.hpp"
 #include "session/slot.hpp"
@@ -86,6 +87,7 @@ public:
         std::optional<seconds> expiry{};   // nothing: it never ends by itself
         std::string will_topic{};          // empty: no will
         time_point will_due = never;       // offline: when the will is published
+        time_point ends_at = never;        // offline: when the session expires
     };
     [[nodiscard]] facts inspect() const;
 
@@ -211,6 +213,16 @@ private:
     void hand_over(entry e, time_point now);
     void send(const outstanding_entry& o, bool again, time_point now);
     void drop(const entry& e, drop_reason why);
+    // For administrators. In memory, from behind `after` on: the first `count_max` by id.
+    [[nodiscard]] std::vector<held_message> look(message_id after, std::size_t count_max, bool in_flight_only) const;
+    [[nodiscard]] held_message described(const entry& e) const; // of one that waits, in memory or not
+    [[nodiscard]] bool may_have_more_stored() const { return backlog_.spilled() != 0 || backlog_.loading(); }
+    // Nothing: it is not in memory.
+    void drop_as_told(const entry& e);
+    [[nodiscard]] std::optional<drop_outcome> drop_in_memory(message_id which, bool though_sent, time_point now);
+    [[nodiscard]] drop_outcome drop_stored(const entry& e, bool though_sent);
+    [[nodiscard]] std::optional<drop_outcome> kept_because_sent(qos level, bool though_sent) const;
+    [[nodiscard]] static bool is_in_flight(const outstanding_entry& o);
     void erase_stored(const entry& e, bool answered = false);
     [[nodiscard]] ticket settle_with_queue(const entry& e, settlement how, time_point now);
     void release_from(const queue_slot& q); // this session is no consumer of it any more

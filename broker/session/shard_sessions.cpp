@@ -204,7 +204,9 @@ void shard_sessions::publish_will(session_id of, const message& last_will, time_
 }
 
 // Its expiry has passed [MQTT-4.1.0-2], or a clean start ends it. What it held is for nobody else [MQTT-4.8.2-5].
-ticket shard_sessions::end(session& s, time_point now) {
+ticket shard_sessions::end(session& s, time_point now) { return end(s, now, {}); }
+
+ticket shard_sessions::end(session& s, time_point now, std::function<void(ticket)> gone) {
     slot& handle = *s.slot_;
     if (s.online()) {
         s.detach();
@@ -218,7 +220,7 @@ ticket shard_sessions::end(session& s, time_point now) {
     (void)s.pass_on_shares(takers::any);
     const bool left_behind = s.durable() && (s.got_shares_ || s.may_hold_shares_);
     if (left_behind) {
-        leave_behind(s);
+        leave_behind(s, std::exchange(gone, nullptr));
     } else if (s.durable()) {
         erase_records(s.id());
     }
@@ -234,8 +236,9 @@ ticket shard_sessions::end(session& s, time_point now) {
     s.count_owed(0, 0);
     const auto id = s.id();
     held_.erase(id);
-    after_all_shards([this, &handle, id, left_behind](time_point) {
+    after_all_shards([this, &handle, id, left_behind, gone = std::move(gone)](time_point) {
         if (left_behind) read_left_behind(id, message_id{0}); // nothing is under way to it any more
+        if (gone) gone(desk_.open_ticket());
         freeable_.push_back(&handle);
     });
     return durable_at;
@@ -328,9 +331,20 @@ void shard_sessions::on(queue_delivery m, time_point now) {
     m.to->held->take(std::move(m.value), now);
 }
 
+// Every answer goes to whoever asked and to nobody else: what a session had asked for before it ended is stale.
+void shard_sessions::read(storage::load_request what, reader then) {
+    what.cursor = ++last_token_;
+    readers_.emplace(what.cursor, std::move(then));
+    desk_.load(what);
+}
+
 void shard_sessions::on_loaded(storage::loaded_rows&& rows, time_point now) {
+    if (rows.request.cursor != 0) {
+        if (const auto asked = readers_.extract(rows.request.cursor); !asked.empty()) asked.mapped()(std::move(rows), now);
+        return;
+    }
     const auto it = held_.find(rows.request.of);
-    if (it == held_.end()) return on_left_behind(rows);
+    if (it == held_.end()) return;
     if (rows.request.to_pass_on) return it->second->pass_on_rows(rows);
     // When everything in it has been announced (backlog.hpp). A session that has moved on meanwhile has given it up.
     after_all_shards([this, now, answer = std::make_shared<storage::loaded_rows>(std::move(rows))](time_point later) {
@@ -409,22 +423,6 @@ void shard_sessions::meet_deadlines(session& s, time_point now) {
 void shard_sessions::end_of_turn() {
     for (auto* const s : freeable_) table_.free(*s);
     freeable_.clear();
-}
-
-// --- start-up and administration ---
-
-bool shard_sessions::kick(std::string_view client_id, time_point now) {
-    slot* const s = table_.find(client_id);
-    if (s == nullptr || s->holder.load(std::memory_order_acquire) != desk_.self()) return false;
-    if (s->held == nullptr || !s->held->online()) return false;
-    auto* const who = s->held->subscriber_;
-    leave(*s->held, true, departure::alone, now);
-    who->evict({.cause = close_cause::kicked, .detail = "by an administrator"}, now);
-    return true;
-}
-
-void shard_sessions::for_each(const visitor& visit) const {
-    for (const auto& [id, s] : held_) visit(*s, s->ends_at_);
 }
 
 } // namespace broker

@@ -55,7 +55,7 @@ public:
     void on(session_refused m, time_point now);
     void on(session_arrival m, time_point now);
     void on(const marker_answer& m, time_point now);
-    void on_loaded(storage::loaded_rows&& rows, time_point now);
+    void on_loaded(storage::loaded_rows&& rows, time_point now); // of a session, or for whoever asked
     void on_durable(ticket upto, time_point now);
     // Runs `then` when every shard has answered a marker: what they had sent here before has arrived. With one shard at
     // once; mail to itself is not waited for.
@@ -71,10 +71,29 @@ public:
     // The will of a connection that died with the server, its session with it: published when everything is restored.
     void restore(session_id of, message_ptr lost_will) { lost_wills_.emplace_back(of, std::move(lost_will)); }
 
-    // Kicks whoever is attached to this client id; true if somebody was.
-    [[nodiscard]] bool kick(std::string_view client_id, time_point now);
-    using visitor = std::function<void(const session&, time_point ends_at)>;
+    // --- administration: administration.cpp ---
+    using visitor = std::function<void(const session&)>;
     void for_each(const visitor& visit) const;
+    // If it is this shard's; null while it moves.
+    [[nodiscard]] session* find(std::string_view client_id) const;
+
+    // What it holds, in memory and stored, in the order of message ids, from behind `after` on. Changes nothing.
+    struct look {
+        message_id after{};
+        std::size_t count_max = 0;
+        bool in_flight_only = false;
+        // Fewer than count_max: that was all. Nothing: the session is not here any more.
+        std::function<void(std::optional<std::vector<held_message>>)> done{};
+    };
+    void look_into(const session& s, look what);
+    // One message, which `done` is told the fate of; what was erased is on disk with the ticket. `though_sent`: if its client
+    // is away and it is of QoS 1.
+    void drop_message(session& s, message_id which, bool though_sent, time_point now,
+                      std::function<void(drop_outcome, ticket)> done);
+    // The session ends now, as if its expiry had passed; who is connected is told. `gone` is told when nothing is left of it:
+    // all that was erased, and given to others, is on disk with the ticket.
+    void expire(session& s, time_point now, std::function<void(ticket)> gone);
+
     [[nodiscard]] std::size_t size() const { return held_.size(); }
 
 private:
@@ -93,6 +112,13 @@ private:
         std::size_t missing = 0;
         std::function<void(time_point)> then{};
     };
+    using reader = std::function<void(storage::loaded_rows&&, time_point)>;
+    // Of a session that has ended, what its groups have not got back yet.
+    struct leftover {
+        std::vector<message_id> begun{}; // deliveries; those of QoS 2 nobody else may get
+        std::function<void(ticket)> gone{};
+    };
+    struct looking;
 
     session& create(slot& s);
     // `number`: of a claim that is made again; zero: a new one.
@@ -104,9 +130,15 @@ private:
     enum class departure : std::uint8_t { alone, taken_over, clean_start }; // why a subscriber leaves
     void leave(session& s, bool publish_will, departure how, time_point now);
     void pass_on_later(const session& s);
-    void leave_behind(const session& s);
+    ticket end(session& s, time_point now, std::function<void(ticket)> gone);
+    void leave_behind(const session& s, std::function<void(ticket)> gone);
     void read_left_behind(session_id of, message_id from);
     void on_left_behind(const storage::loaded_rows& rows);
+    void read(storage::load_request what, reader then); // stored entries
+    void look_on(const std::shared_ptr<looking>& l);
+    void on_looked(const std::shared_ptr<looking>& l, const storage::loaded_rows& rows);
+    struct dropping;
+    [[nodiscard]] drop_outcome drop_read(const storage::loaded_rows& rows, const dropping& d, time_point now);
     void take_over(session& s, bool clean, time_point now);
     void hand_over(slot& s, std::uint16_t to, time_point now);
     void publish_will_of(session& s, bool may_wait, time_point now);
@@ -130,9 +162,8 @@ private:
     std::vector<session_end> ends_;
     std::unordered_map<slot*, std::vector<entry>> arriving_;                // deliveries held for sessions on their way
     std::unordered_map<slot*, std::vector<session_request>> early_requests_; // for sessions on their way
-    // Sessions that ended while the store held what they got through shared groups, and their deliveries that had begun; those of
-    // QoS 2 nobody else may get.
-    std::unordered_map<session_id, std::vector<message_id>> left_behind_;
+    std::unordered_map<session_id, leftover> left_behind_; // the store holds what they got through shared groups
+    std::unordered_map<std::uint64_t, reader> readers_;    // by the number of what they asked for
     std::vector<session_id> to_read_; // of these, found at start-up
     std::vector<std::pair<session_id, message_ptr>> lost_wills_; // found at start-up, to be published
     bool draining_ = false;

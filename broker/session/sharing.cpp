@@ -136,7 +136,7 @@ void shard_sessions::pass_on_later(const session& s) {
 }
 
 // The session ends; its entries stay until they are read, under a record without client id: a restart goes on from there.
-void shard_sessions::leave_behind(const session& s) {
+void shard_sessions::leave_behind(const session& s, std::function<void(ticket)> gone) {
     auto& batch = desk_.open();
     batch.erase(column::wills, storage::will_key(s.id()));
     batch.erase_prefix(column::subscriptions, storage::session_prefix(s.id()));
@@ -145,34 +145,32 @@ void shard_sessions::leave_behind(const session& s) {
     storage::encode_session({}, value);
     batch.put(column::sessions, storage::session_key(s.id()), value);
     desk_.require(true);
-    left_behind_.emplace(s.id(), s.begun());
+    left_behind_.emplace(s.id(), leftover{.begun = s.begun(), .gone = std::move(gone)});
 }
 
 void shard_sessions::read_left_behind(session_id of, message_id from) {
-    desk_.load({.of = of,
-                .from = from,
-                .messages_max = backlog::load_messages_max,
-                .bytes_max = backlog::load_bytes_max,
-                .to_pass_on = true});
+    read({.of = of, .from = from, .messages_max = backlog::load_messages_max, .bytes_max = backlog::load_bytes_max},
+         [this](storage::loaded_rows&& rows, time_point) { on_left_behind(rows); });
 }
 
 void shard_sessions::on_left_behind(const storage::loaded_rows& rows) {
-    const auto it = left_behind_.find(rows.request.of);
-    if (it == left_behind_.end()) return;
+    const auto of = rows.request.of;
+    const auto& begun = left_behind_.at(of).begun;
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
         auto e = entry_of(rows, i);
         if (!e || !e->share) continue;
-        const bool begun = std::ranges::find(it->second, e->message->id()) != it->second.end();
-        if (begun && e->level == qos::exactly_once) continue; // [MQTT-4.8.2-5]
-        if (begun) ++e->redelivery_count;
-        (void)pass_on(desk_, *e, rows.request.of, nullptr, takers::any);
+        const bool has_begun = std::ranges::find(begun, e->message->id()) != begun.end();
+        if (has_begun && e->level == qos::exactly_once) continue; // [MQTT-4.8.2-5]
+        if (has_begun) ++e->redelivery_count;
+        (void)pass_on(desk_, *e, of, nullptr, takers::any);
     }
     if (rows.more) {
-        if (const auto next = goes_on_at(rows)) return read_left_behind(rows.request.of, *next);
-        return; // what cannot be read now is read after a restart
-    }
-    left_behind_.erase(it);
-    erase_records(rows.request.of);
+        if (const auto next = goes_on_at(rows)) return read_left_behind(of, *next);
+    } else {
+        erase_records(of);
+    } // else: what cannot be read now is read after a restart
+    const auto gone = left_behind_.extract(of).mapped().gone;
+    if (gone) gone(desk_.open_ticket());
 }
 
 } // namespace broker

@@ -48,7 +48,7 @@ void shard_sessions::erase_records(session_id of) {
 
 void shard_sessions::restore(const storage::recovered_session& from, time_point now) {
     if (from.session.client_id.empty()) { // leave_behind()
-        auto& begun = left_behind_[from.id];
+        auto& begun = left_behind_[from.id].begun;
         for (const auto& [message, record] : from.outbound_qos2) begun.push_back(message);
         return to_read_.push_back(from.id);
     }

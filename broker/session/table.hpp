@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -82,6 +83,13 @@ public:
         const std::lock_guard lock{mutex_};
         const auto it = by_client_id_.find(client_id);
         return it == by_client_id_.end() ? nullptr : it->second;
+    }
+    // The shard that has, or is about to get, the session of this client id.
+    [[nodiscard]] std::optional<std::uint16_t> owner_of(std::string_view client_id) const {
+        const std::lock_guard lock{mutex_};
+        const auto it = by_client_id_.find(client_id);
+        if (it == by_client_id_.end()) return std::nullopt;
+        return it->second->owner.load(std::memory_order_acquire);
     }
     [[nodiscard]] std::size_t size() const {
         const std::lock_guard lock{mutex_};

@@ -90,7 +90,7 @@ void shard_core::on_completion(storage::completion& done, time_point now) {
     desk_.completed(done.upto, done.failed, done.full);
     sessions_.on_durable(done.upto, now);
     for (auto& rows : done.loaded) {
-        if (rows.request.cursor != 0) {
+        if (rows.request.cursor != 0 && rows.request.priority) {
             queue_router_.on_loaded(rows, now);
         } else if (rows.request.priority) {
             queues_.on_loaded(std::move(rows), now);

@@ -15,6 +15,7 @@ public:
     admin::status state{};
     std::vector<admin::connection_row> connection_rows;
     std::vector<message_ptr> published;
+    std::vector<std::string> calls; // of queues and sessions
 
     result<admin::status, admin::admin_error> get_status() override { return state; }
     bool ready() const override { return is_ready; }
@@ -37,11 +38,33 @@ public:
         made.subscriptions.push_back({.filter = "news/#", .options = {.maximum_qos = qos::at_least_once}});
         return made;
     }
+    result<admin::held_messages, admin::admin_error> session_messages(const std::string& id, message_id after, std::size_t n,
+                                                                      bool in_flight_only) override {
+        if (id != "client/news") return fail(not_found("no session " + id));
+        calls.push_back("messages " + std::to_string(after.value()) + " " + std::to_string(n) + (in_flight_only ? " in flight" : ""));
+        const auto now = from_epoch_ms(1'700'000'000'000);
+        held_message waits{.id = message_id{7}, .topic = "news/1", .level = qos::at_least_once, .bytes = 300, .payload = "begins"};
+        waits.received_at = now - seconds{90};
+        waits.expires_at = now + seconds{30};
+        held_message sent{.id = message_id{8}, .topic = "news/2", .bytes = 2, .payload = std::string("\0\xff", 2), .received_at = now};
+        sent.at = held_message::state::sent;
+        sent.handle = 5;
+        return admin::held_messages{.now = now, .messages = {waits, sent}};
+    }
+    result<bool, admin::admin_error> drop_session_message(const std::string& id, message_id which, bool though_sent) override {
+        if (!though_sent) return fail(admin::admin_error{admin::admin_error::kind::refused, "it is in flight"});
+        calls.push_back("drop " + id + " " + std::to_string(which.value()));
+        return true;
+    }
+    result<bool, admin::admin_error> expire_session(const std::string& id) override {
+        if (id == "nobody") return fail(not_found("no session " + id));
+        calls.push_back("expire " + id);
+        return true;
+    }
     result<std::vector<admin::queue_row>, admin::admin_error> list_queues() override {
         return std::vector<admin::queue_row>{{.name = "jobs", .messages = 2}};
     }
     std::map<std::string, queue_settings> declared;
-    std::vector<std::string> calls; // of queues
     result<bool, admin::admin_error> declare_queue(const std::string& name, const queue_settings& with) override {
         if (name == "file") return fail(admin::admin_error{admin::admin_error::kind::refused, "declared in the file"});
         declared[name] = with;

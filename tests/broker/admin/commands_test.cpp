@@ -104,22 +104,6 @@ TEST_CASE("clients: list, show, kick; an unknown one is 404") {
     CHECK(node.connection_rows.empty());
 }
 
-TEST_CASE("a session is shown with its subscriptions, also a STOMP one, whose id has a slash") {
-    test::fake_node node;
-    const auto shown = ask(node, "GET", "/api/v1/sessions/client/news");
-    REQUIRE(shown.status == 200);
-    const auto o = boost::json::parse(shown.body);
-    CHECK(o.at("id").as_string() == "client/news");
-    CHECK(o.at("queued_bytes").as_int64() == 300);
-    CHECK(o.at("expiry_s").as_int64() == 60);
-    CHECK(o.at("will_topic").is_null());
-    CHECK(o.at("subscriptions").at(0).at("filter").as_string() == "news/#");
-    CHECK(o.at("subscriptions").at(0).at("qos").as_int64() == 1);
-    const auto none = ask(node, "GET", "/api/v1/sessions/client");
-    CHECK(none.status == 404);
-    CHECK(detail(none) == "no session client");
-}
-
 TEST_CASE("sessions, queues and retained messages are listed") {
     test::fake_node node;
     CHECK(boost::json::parse(ask(node, "GET", "/api/v1/sessions").body).at(0).at("queued").as_int64() == 3);

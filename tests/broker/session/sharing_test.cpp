@@ -474,3 +474,49 @@ TEST_CASE("what an ended member leaves behind unreadable rows still goes to the 
     CHECK(b.take() == words{std::to_string(unreadable), std::to_string(unreadable + 1)});
     CHECK(rows(node, storage::column::entries) == 2);
 }
+
+TEST_CASE("a member that ends while the store reads for it: what it had goes to the others once") {
+    limits bounds;
+    bounds.session_memory_messages_max = 4;
+    test_node node{1, bounds};
+    test_receiver goes;
+    join(goes, node, "goes", 0, kept(2));
+    goes.leave(node);
+    words sent;
+    for (int i = 0; i != 1100; ++i) {
+        sent.push_back(std::to_string(i));
+        publish(node, "t", sent.back());
+    }
+    test_receiver stays;
+    join(stays, node, "stays", 0, kept(2000));
+    node.commit_automatically(false);
+    test_receiver back;
+    back.claim(node, "goes", 0, kept(2)); // asks for what waits
+    (void)node.shard().sessions().end(*back.mine, node.now());
+    node.settle();
+    node.commit();
+    node.commit_automatically(true);
+    node.settle();
+    CHECK(sorted(stays.take()) == sorted(sent));
+    CHECK(rows(node, storage::column::entries) == sent.size());
+}
+
+TEST_CASE("after a restart, what a member passes on as it leaves does not hide what is its own") {
+    test_node node;
+    test_receiver goes;
+    join(goes, node, "goes", 0, kept(2));
+    goes.subscribe(node, "own");
+    goes.leave(node);
+    for (int i = 0; i != 1100; ++i) publish(node, "t", std::to_string(i));
+    for (const auto* const text : {"own 1", "own 2"}) publish(node, "own", text);
+    node.crash_and_recover();
+    test_receiver stays;
+    join(stays, node, "stays", 0, kept(2000));
+    test_receiver back;
+    back.claim(node, "goes", 0, kept(2));
+    back.leave(node);
+    CHECK(stays.take().size() == 1100);
+    test_receiver again;
+    again.claim(node, "goes");
+    CHECK(again.take() == words{"own 1", "own 2"});
+}
