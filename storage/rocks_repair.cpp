@@ -195,7 +195,6 @@ private:
             lost(std::move(why));
         }
         auto options = database_options(nullptr);
-        options.info_log = no_log();
         const auto family = family_options(block_cache());
         std::vector<rocksdb::ColumnFamilyDescriptor> families{{rocksdb::kDefaultColumnFamilyName, family}};
         for (std::size_t i = 0; i != columns; ++i) families.emplace_back(std::string{name(static_cast<column>(i))}, family);

@@ -52,7 +52,7 @@ public:
     }
     ~connection() override {
         disconnect_engine();
-        environment_.open.fetch_sub(1, std::memory_order_relaxed);
+        environment_.door.leave();
     }
 
     void start() {
@@ -559,8 +559,7 @@ connection_summary summary(const shard_connection& c) { return static_cast<const
 
 void open_connection(shard& on, tcp::socket socket, const listener_info& from, connection_environment& environment) {
     ++on.core().desk().count().sockets_opened;
-    if (environment.open.fetch_add(1, std::memory_order_relaxed) >= on.bounds().max_connections) {
-        environment.open.fetch_sub(1, std::memory_order_relaxed);
+    if (!environment.door.enter()) {
         ++on.core().desk().count().connect_rejected[static_cast<std::size_t>(close_cause::overload)];
         on.core().desk().count().refuse(limit_kind::connections);
         return; // the socket closes

@@ -24,9 +24,9 @@ time_point process_clock::now() const {
 }
 
 shard::shard(shard_index self, commons& shared, const process_clock& clock)
-    : clock_{clock}, work_{boost::asio::make_work_guard(io_)}, timer_{io_}, now_{clock.now()},
-      read_buffer_(read_buffer_size), inbox_{[this] { boost::asio::post(io_, [this] { take_mail(); }); }},
-      core_{self, shared} {}
+    : clock_{clock}, now_{clock.now()}, read_buffer_(read_buffer_size),
+      inbox_{[this] { boost::asio::post(io_, [this] { take_mail(); }); }}, core_{self, shared},
+      work_{boost::asio::make_work_guard(io_)}, timer_{io_} {}
 
 shard::~shard() {
     stop();

@@ -4,7 +4,7 @@
 // batch, mail to other shards, and at last every connection with output writes once.
 //
 // Threading: everything but start(), stop(), join(), post() and the mailbox belongs to the shard's thread.
-// Destruction order: connections, then core, then io_context.
+// Destruction order: connections, then the io_context with what waits on it, then core.
 #pragma once
 
 #include "core/outbox.hpp"
@@ -101,15 +101,16 @@ private:
     [[nodiscard]] std::uint64_t received() { return core_.desk().count().network_bytes_received; }
 
     const process_clock& clock_;
-    boost::asio::io_context io_{1};
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-    boost::asio::steady_timer timer_;
-    time_point timer_at_ = never;
     time_point now_;
     block_pool blocks_;
     std::vector<std::uint8_t> read_buffer_;
     mailbox inbox_;
     shard_core core_;
+    // Goes before what is above: handlers that still wait for a socket hold its connection, which uses all of that.
+    boost::asio::io_context io_{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+    boost::asio::steady_timer timer_;
+    time_point timer_at_ = never;
     std::vector<shard*> others_;
     std::unordered_map<connection_id, std::shared_ptr<shard_connection>> connections_;
     std::vector<std::shared_ptr<shard_connection>> removed_;

@@ -2,37 +2,27 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import net from "node:net";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { once } from "node:events";
-import { Broker, brokerd, command, freePort } from "./support/broker.mjs";
+import { Broker, brokerd, command, refused } from "./support/broker.mjs";
 
 async function scratch(body) {
   const dir = await mkdtemp(path.join(os.tmpdir(), "brokerd-startup-"));
   try { await body(dir); } finally { await rm(dir, { recursive: true, force: true }); }
 }
 
-async function refused(args, status, ...patterns) {
-  const started = Date.now();
-  const run = await command(brokerd, args);
-  assert.ok(Date.now() - started < 2000, "within 2 s");
-  assert.equal(run.code, status, run.stderr);
-  const lines = run.stderr.trim().split("\n");
-  assert.equal(lines.length, 1, run.stderr);
-  for (const pattern of patterns) assert.match(lines[0], pattern);
-}
-
 test("configuration errors name file, line, key, reason and a suggestion", () => scratch(async (dir) => {
   const file = path.join(dir, "brokerd.toml");
   const config = async (text) => { await writeFile(file, text); return ["--config", file]; };
-  await refused(await config("[limits]\nmax_conections = 5\n"), 78, /brokerd\.toml:2/, /max_conections/, /did you mean/, /max_connections/);
-  await refused(await config("[limits]\nmax_connections = \"many\"\n"), 78, /brokerd\.toml:2/, /max_connections/);
-  await refused(await config("[limits]\nhandshake_timeout = \"10 parsecs\"\n"), 78, /brokerd\.toml:2/, /handshake_timeout/);
-  await refused(await config("[node\n"), 78, /brokerd\.toml:1/);
-  await refused(["--config", path.join(dir, "none.toml")], 78, /none\.toml/);
-  await refused(["--listen", "gopher://127.0.0.1:70"], 78, /gopher/);
-  await refused(["--threads", "lots"], 78, /threads/);
+  await refused(await config("[limits]\nmax_conections = 5\n"), 78, [/brokerd\.toml:2/, /max_conections/, /did you mean/, /max_connections/]);
+  await refused(await config("[limits]\nmax_connections = \"many\"\n"), 78, [/brokerd\.toml:2/, /max_connections/]);
+  await refused(await config("[limits]\nhandshake_timeout = \"10 parsecs\"\n"), 78, [/brokerd\.toml:2/, /handshake_timeout/]);
+  await refused(await config("[node\n"), 78, [/brokerd\.toml:1/]);
+  await refused(["--config", path.join(dir, "none.toml")], 78, [/none\.toml/]);
+  await refused(["--listen", "gopher://127.0.0.1:70"], 78, [/gopher/]);
+  await refused(["--threads", "lots"], 78, [/threads/]);
 }));
 
 test("--check, --print-config, --version and --help say their part and exit 0", () => scratch(async (dir) => {
@@ -44,25 +34,12 @@ test("--check, --print-config, --version and --help say their part and exit 0", 
   assert.match((await command(brokerd, ["--help"])).stdout, /--listen/);
 }));
 
-test("port in use, unwritable directory, second brokerd on the same data", () => scratch(async (dir) => {
+test("a port in use", () => scratch(async (dir) => {
   const taken = net.createServer().listen(0, "127.0.0.1");
   await once(taken, "listening");
-  const port = taken.address().port;
-  await refused(["--data-dir", path.join(dir, "a"), "--listen", `mqtt://127.0.0.1:${port}`], 71, new RegExp(String(port)), /in use/);
+  const { port } = taken.address();
+  await refused(["--data-dir", path.join(dir, "a"), "--listen", `mqtt://127.0.0.1:${port}`], 71, [new RegExp(String(port)), /in use/]);
   taken.close();
-  if (process.getuid() !== 0) {
-    await chmod(dir, 0o500);
-    await refused(["--data-dir", path.join(dir, "b"), "--listen", `mqtt://127.0.0.1:${await freePort()}`], 71, /permission/i);
-    await chmod(dir, 0o700);
-  }
-  await writeFile(path.join(dir, "file"), "");
-  await refused(["--data-dir", path.join(dir, "file", "sub"), "--listen", `mqtt://127.0.0.1:${await freePort()}`], 71, /file/);
-  const broker = await Broker.start();
-  try {
-    await refused(["--data-dir", path.join(broker.dataDir, "data"), "--listen", `mqtt://127.0.0.1:${await freePort()}`], 71, /another brokerd|in use/);
-  } finally {
-    await broker.dispose();
-  }
 }));
 
 test("one ready line names every listener; SIGINT stops with 0; logs are JSON when no terminal reads them", async () => {

@@ -9,16 +9,10 @@ before(async () => { broker = await Broker.start({ env: { BROKERD__SYS__INTERVAL
 after(async () => { await broker?.dispose(); });
 
 async function metrics() {
-  const text = await (await fetch(`http://127.0.0.1:${broker.ports.admin}/metrics`)).text();
-  const series = text.split("\n").filter((line) => line && !line.startsWith("#")).map((line) => {
-    const [, name, labels, value] = /^([a-z_]+)(\{.*\})? (.+)$/.exec(line);
-    return { name, labels: labels ?? "", value: Number(value) };
-  });
-  // The sum of a family's series, or of those whose labels hold every word.
+  const value = await broker.metrics();
   return (name, ...words) => {
-    const found = series.filter((s) => s.name === name && words.every((w) => s.labels.includes(`"${w}"`)));
-    assert.ok(found.length > 0, `${name} ${words}`);
-    return found.reduce((sum, s) => sum + s.value, 0);
+    assert.notEqual(value(name, ...words), undefined, `${name} ${words}`);
+    return value(name, ...words);
   };
 }
 

@@ -1,4 +1,5 @@
 // Starts a real brokerd on free loopback ports with a data directory of its own.
+import assert from "node:assert/strict";
 import { spawn, execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import net from "node:net";
@@ -36,6 +37,7 @@ function accepts(port) {
   });
 }
 
+// Options: threads, flags, env; data: the data directory, instead of one of its own; through: words before brokerd.
 export class Broker {
   static async start(options = {}) {
     const broker = new Broker();
@@ -43,6 +45,7 @@ export class Broker {
     broker.dataDir = await mkdtemp(path.join(os.tmpdir(), "brokerd-e2e-"));
     const [ws, mqtt, stomp, tcp, admin] = await freePorts(5);
     broker.ports = { ws, mqtt, stomp, tcp, admin };
+    broker.data = options.data ?? path.join(broker.dataDir, "data");
     await broker.run();
     return broker;
   }
@@ -53,8 +56,9 @@ export class Broker {
   async run() {
     const { ws, mqtt, stomp, tcp, admin } = this.ports;
     this.log = "";
-    this.process = spawn(brokerd, [
-      "--data-dir", path.join(this.dataDir, "data"),
+    const [file, ...first] = [...(this.options.through ?? []), brokerd];
+    this.process = spawn(file, [...first,
+      "--data-dir", this.data,
       "--listen", `ws://127.0.0.1:${ws}`, "--listen", `mqtt://127.0.0.1:${mqtt}`,
       "--listen", `stomp://127.0.0.1:${stomp}`, "--listen", `tcp://127.0.0.1:${tcp}`,
       "--admin-socket", this.socket, "--admin-http", `127.0.0.1:${admin}`,
@@ -92,6 +96,24 @@ export class Broker {
     await rm(this.dataDir, { recursive: true, force: true });
   }
 
+  // Resolves with a function: the sum of a family's series in /metrics, or of those whose labels hold every word.
+  async metrics() {
+    const text = await (await fetch(`http://127.0.0.1:${this.ports.admin}/metrics`)).text();
+    const series = text.split("\n").filter((line) => line && !line.startsWith("#")).map((line) => {
+      const [, name, labels, value] = /^([a-z_]+)(\{.*\})? (.+)$/.exec(line);
+      return { name, labels: labels ?? "", value: Number(value) };
+    });
+    return (name, ...words) => {
+      const found = series.filter((s) => s.name === name && words.every((w) => s.labels.includes(`"${w}"`)));
+      return found.length === 0 ? undefined : found.reduce((sum, s) => sum + s.value, 0);
+    };
+  }
+
+  // Lines of the log whose text matches.
+  said(pattern) {
+    return this.log.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line)).filter(({ msg }) => pattern.test(msg));
+  }
+
   // brokerctl with this broker's socket: { code, stdout, stderr }.
   async ctl(...args) {
     try {
@@ -101,6 +123,23 @@ export class Broker {
       return { code: error.code, stdout: error.stdout, stderr: error.stderr };
     }
   }
+}
+
+// How long a start may take to refuse. SLOWNESS: of sanitizers and of machines with other work, in times.
+export const refusal_within_ms = 2000 * Number(process.env.SLOWNESS ?? 1);
+
+// A start that must fail: with this status, in time, in one line that matches every pattern. `words`: brokerd, as it
+// is started.
+export async function refused(args, status, patterns, words = [brokerd]) {
+  const started = Date.now();
+  const [file, ...first] = words;
+  const run = await command(file, [...first, ...args]);
+  assert.ok(Date.now() - started < refusal_within_ms, `refused in ${Date.now() - started} ms`);
+  assert.equal(run.code, status, run.stderr);
+  const lines = run.stderr.trim().split("\n");
+  assert.equal(lines.length, 1, run.stderr);
+  for (const pattern of patterns) assert.match(lines[0], pattern);
+  return lines[0];
 }
 
 export async function command(file, args, options = {}) {

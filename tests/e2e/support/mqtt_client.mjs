@@ -1,6 +1,7 @@
 // mqtt.js with what tests need: messages to wait for, acknowledgements to hold back, and one way to say "kept session" in
 // every version.
 import mqtt from "mqtt";
+import WebSocket from "ws";
 
 const patience = 30_000; // a test that waits longer has failed
 
@@ -30,6 +31,8 @@ export class MqttClient {
     client.mqtt = mqtt.connect(url, {
       protocolVersion: version, protocolId: version === 3 ? "MQIsdp" : "MQTT", clientId: id, clean,
       reconnectPeriod: 0, connectTimeout: patience, keepalive: 0, ...v5, ...options,
+      createWebsocket: (to, protocols, { wsOptions }) => new WebSocket(to, protocols, wsOptions)
+        .on("close", (code) => { client.closeCode = code; }),
     });
     client.watch();
     client.mqtt.on("connect", (connack) => { client.connack = connack; });
@@ -50,7 +53,7 @@ export class MqttClient {
     });
     this.mqtt.on("disconnect", (packet) => { this.goodbye = packet.reasonCode; });
     this.mqtt.on("close", () => { this.ended = true; });
-    this.mqtt.on("error", (error) => { this.error = error; });
+    this.mqtt.on("error", (error) => { this.error ??= error; }); // a refusal, then the reset
     const send = this.mqtt._sendPacket.bind(this.mqtt);
     this.mqtt._sendPacket = (packet, done, ...rest) => {
       if (!this.holding || !["puback", "pubrec", "pubcomp"].includes(packet.cmd)) return send(packet, done, ...rest);

@@ -88,6 +88,9 @@ export class StompPython extends Stomp {
   cut() { return this.client.cut(); }
 }
 
+// What stompjs clients of this broker have in common.
+export const stompWorld = (broker, prefix, clients = []) => ({ Client, Versions, WebSocket, url: broker.wsUrl, version: "1.2", prefix, clients });
+
 let prefixes = 0;
 
 // Clients of one broker, one of each kind to begin with, and names nobody else uses.
@@ -111,8 +114,7 @@ export class Parties {
     return new Mqtt(client);
   }
   async stompjs(headers = {}) {
-    const world = { Client, Versions, WebSocket, url: this.broker.wsUrl, version: "1.2", prefix: this.prefix, clients: this.clients };
-    return new StompJs(await StompClient.connect(world, { headers }));
+    return new StompJs(await StompClient.connect(stompWorld(this.broker, this.prefix, this.clients), { headers }));
   }
   async stomp_py(headers = {}, version = "1.2") {
     const client = await this.python.connect(this.broker.ports.stomp, version, headers);

@@ -42,7 +42,7 @@ export class StompClient {
       ++made.connects;
     };
     made.stomp.onStompError = (frame) => { made.errors.push({ ...frame.headers, body: frame.body }); };
-    made.stomp.onWebSocketClose = () => { ++made.closes; };
+    made.stomp.onWebSocketClose = ({ code }) => { ++made.closes; made.closeCode = code; };
     made.stomp.activate();
     await until(() => made.connects !== 0 || made.errors.length !== 0, "CONNECTED");
     return made;
