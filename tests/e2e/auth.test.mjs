@@ -280,7 +280,7 @@ test("revoked tokens: whoever came with one is cut off, and nobody comes with it
   const began = Date.now();
   assert.equal((await broker.ctl("token", "revoke", "--jti", "goes")).code, 0);
   await gil.closed();
-  assert.ok(Date.now() - began < 1000);
+  assert.ok(Date.now() - began < 1000 * Number(process.env.SLOWNESS ?? 1));
   assert.equal(gil.goodbye, 0x87);
   assert.equal((await attempt("mqtt", sources.password(goes))).admitted, false);
   gil = await MqttClient.connect(broker.wsUrl, 5, { id: "gil", ...by(hs256({ jti: "newer", sub: "gil", iat: now() - 5 })) });
