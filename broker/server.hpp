@@ -59,10 +59,10 @@ private:
     std::unique_ptr<commons> commons_;
     std::unique_ptr<storage::commit_thread> commit_thread_;
     connection_environment environment_;
+    std::vector<std::unique_ptr<listener_info>> infos_; // connections know theirs to the end
     std::vector<std::unique_ptr<shard>> shards_;
     std::unique_ptr<access_desk> access_; // null: everybody is let in
     std::vector<listener_address> addresses_;
-    std::vector<std::unique_ptr<listener_info>> infos_;
     std::vector<std::vector<std::unique_ptr<listener>>> listeners_; // by shard
     std::unique_ptr<sys_publisher> sys_;
     std::unique_ptr<admin_node> node_;

@@ -94,10 +94,13 @@ test("clients of both protocols meet over wss, mqtts, stomps and tls", async () 
     await stomp.deactivate();
 
     for (const port of [broker.tls.stomps, broker.tls.any]) {
-      const run = await command(python, ["-c", `
-import stomp, threading
+      // stomp.py reads and writes on two threads, which Python's SSL objects do not always stand (internal error, unexpected message),
+      // least of all while the tickets of 1.3 come: 1.2, and again if it breaks.
+      let run = { code: 1 };
+      for (let attempt = 0; attempt !== 5 && run.code !== 0; ++attempt) run = await command(python, ["-c", `
+import ssl, stomp, threading
 c = stomp.Connection12([("127.0.0.1", ${port})])
-c.set_ssl([("127.0.0.1", ${port})], ca_certs="${own.cert}")
+c.set_ssl([("127.0.0.1", ${port})], ca_certs="${own.cert}", ssl_version=ssl.PROTOCOL_TLSv1_2)
 done = threading.Event()
 class L(stomp.ConnectionListener):
     def on_receipt(self, frame): done.set()
@@ -108,7 +111,8 @@ assert done.wait(10)
 c.disconnect()
 `]);
       assert.equal(run.code, 0, run.stderr);
-      assert.deepEqual(await inbox.takeTexts(), ["from python"]);
+      await until(() => inbox.texts().includes("from python"), "what stomp.py sent");
+      inbox.messages.length = 0; // a broken attempt may have sent it as well
     }
 
     const published = await command("mosquitto_pub", ["-h", "localhost", "-p", String(broker.tls.mqtts), "--cafile", own.cert,
