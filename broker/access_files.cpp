@@ -18,12 +18,16 @@ namespace {
 
 constexpr std::size_t file_bytes_max = 64 * 1024 * 1024;
 
-// `secret`: others should not be able to read it.
-result<std::string, std::string> read(std::string_view key, const std::string& file, bool secret, std::vector<std::string>& notes) {
+void note_if_open(std::string_view key, const std::string& file, std::vector<std::string>& notes) {
+    struct stat about {};
+    if (::stat(file.c_str(), &about) != 0 || (about.st_mode & S_IROTH) == 0) return;
+    notes.push_back(fmt::format("{}: {} can be read by everybody; chmod o-r {}", key, file, file));
+}
+
+result<std::string, std::string> read(std::string_view key, const std::string& file) {
     struct stat about {};
     if (::stat(file.c_str(), &about) != 0) return fail(fmt::format("{}: {}: {}", key, file, std::strerror(errno)));
     if (static_cast<std::size_t>(about.st_size) > file_bytes_max) return fail(fmt::format("{}: {}: larger than 64 MiB", key, file));
-    if (secret && (about.st_mode & S_IROTH) != 0) notes.push_back(fmt::format("{}: {} can be read by everybody; chmod o-r {}", key, file, file));
     std::ifstream in{file, std::ios::binary};
     std::string text{std::istreambuf_iterator<char>{in}, {}};
     if (!in) return fail(fmt::format("{}: {}: cannot be read; check its permissions", key, file));
@@ -63,16 +67,15 @@ result<std::vector<security::key>, std::string> keys_of(const config::auth_optio
                                                         std::vector<std::string>& notes) {
     std::vector<security::key> keys;
     if (!from.jwt_key_file.empty()) {
-        auto text = read("auth.jwt.key_file", from.jwt_key_file, false, notes);
+        auto text = read("auth.jwt.key_file", from.jwt_key_file);
         if (!text) return fail(std::move(text.error()));
         auto found = security::parse_key_file(*text, algorithms.size() == 1 ? std::optional{algorithms.front()} : std::nullopt);
         if (!found) return fail(fmt::format("auth.jwt.key_file: {}: {}", from.jwt_key_file, found.error()));
         keys = std::move(found->keys);
-        const bool secret = std::ranges::any_of(keys, &security::key::is_secret);
-        if (secret) (void)read("auth.jwt.key_file", from.jwt_key_file, true, notes); // for the note
+        if (std::ranges::any_of(keys, &security::key::is_secret)) note_if_open("auth.jwt.key_file", from.jwt_key_file, notes);
     }
     if (!from.jwt_jwks_file.empty()) {
-        auto text = read("auth.jwt.jwks_file", from.jwt_jwks_file, false, notes);
+        auto text = read("auth.jwt.jwks_file", from.jwt_jwks_file);
         if (!text) return fail(std::move(text.error()));
         auto found = security::parse_jwks(*text, true);
         if (!found) return fail(fmt::format("auth.jwt.jwks_file: {}: {}", from.jwt_jwks_file, found.error()));
@@ -88,10 +91,10 @@ result<std::vector<security::key>, std::string> keys_of(const config::auth_optio
     return keys;
 }
 
-result<security::policy, std::string> policy_of(const config::auth_options& from, std::vector<std::string>& notes) {
+result<security::policy, std::string> policy_of(const config::auth_options& from) {
     security::policy made;
     if (!from.acl_file.empty()) {
-        auto text = read("auth.acl_file", from.acl_file, false, notes);
+        auto text = read("auth.acl_file", from.acl_file);
         if (!text) return fail(std::move(text.error()));
         auto imported = security::import_mosquitto_acl(*text, from.acl_file);
         if (!imported) return fail("auth.acl_file: " + imported.error());
@@ -117,11 +120,9 @@ result<security::policy, std::string> policy_of(const config::auth_options& from
 
 result<loaded_access, std::string> load_access(const config::auth_options& from) {
     loaded_access made;
-    const bool has_keys = !from.jwt_key_file.empty() || !from.jwt_jwks_file.empty();
-    const bool has_users = !from.password_file.empty();
     const bool has_rules = !from.acl_file.empty() || !from.roles.empty() || from.default_policy == "deny";
-    if (!has_keys && !has_users && !has_rules) return made;
-    if (!has_keys && !has_users && !from.anonymous) {
+    if (!from.has_method() && !has_rules) return made;
+    if (!from.has_method() && !from.anonymous) {
         return fail(std::string{"auth: there are rules, but no way to come in; write auth.password_file, auth.jwt.key_file, or anonymous = true"});
     }
 
@@ -147,16 +148,17 @@ result<loaded_access, std::string> load_access(const config::auth_options& from)
     made.desk.grace = from.jwt_grace;
 
     std::shared_ptr<const security::user_table> users;
-    if (has_users) {
-        auto text = read("auth.password_file", from.password_file, true, made.notes);
+    if (!from.password_file.empty()) {
+        auto text = read("auth.password_file", from.password_file);
         if (!text) return fail(std::move(text.error()));
+        note_if_open("auth.password_file", from.password_file, made.notes);
         auto imported = security::import_mosquitto_passwords(*text, from.password_file);
         if (!imported) return fail("auth.password_file: " + imported.error());
         auto table = security::user_table::make(std::move(*imported), security::hash_cost{});
         if (!table) return fail(fmt::format("auth.password_file: {}: {}", from.password_file, table.error()));
         users = std::make_shared<const security::user_table>(std::move(*table));
     }
-    auto policy = policy_of(from, made.notes);
+    auto policy = policy_of(from);
     if (!policy) return fail(std::move(policy.error()));
     auto book = security::rule_book::make(std::move(*policy));
     if (!book) return fail("auth: " + book.error());

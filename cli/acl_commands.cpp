@@ -29,11 +29,6 @@ struct arguments {
     std::string topic{};
 };
 
-int say(const std::string& why) {
-    fmt::print(stderr, "brokerctl: {}\n", why);
-    return usage;
-}
-
 // Lines of rules are everybody's; everything else is Mosquitto's.
 security::policy policy_in(const std::string& file) {
     const auto text = read_text(file);
@@ -73,7 +68,7 @@ int test(const settings& s, const arguments& a) {
     security::identity who{.user = a.user, .client_id = a.client_id};
     for (const auto& c : a.claims) {
         const auto equals = c.find('=');
-        if (equals == std::string::npos) return say(fmt::format("--claim {}: write NAME=VALUE", c));
+        if (equals == std::string::npos) return say(usage, fmt::format("--claim {}: write NAME=VALUE", c));
         who.claims[c.substr(0, equals)].push_back(c.substr(equals + 1));
     }
     const auto book = security::rule_book::make(policy_in(a.file));
@@ -85,7 +80,7 @@ int test(const settings& s, const arguments& a) {
     const bool subscribing = asked == security::action::subscribe || asked == security::action::queue_read;
     const limits bounds;
     if (subscribing ? !topic_filter::parse(a.topic, bounds) : !is_topic_name(a.topic, bounds)) {
-        return say(fmt::format("'{}' is no {}", a.topic, subscribing ? "topic filter" : "topic name"));
+        return say(usage, fmt::format("'{}' is no {}", a.topic, subscribing ? "topic filter" : "topic name"));
     }
     const security::rule* by = nullptr;
     std::string_view verdict;

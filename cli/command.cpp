@@ -41,9 +41,11 @@ int show(const settings& s, const answer& a, const std::vector<std::string>& col
     return 0;
 }
 
-int needs_yes(const std::string& what) {
-    fmt::print(stderr, "brokerctl: {} needs --yes\n", what);
-    return usage;
+int say(int status, const std::string& why) {
+    fmt::print(stderr, "brokerctl: {}\n", why);
+    return status;
 }
+
+int needs_yes(const std::string& what) { return say(usage, what + " needs --yes"); }
 
 } // namespace broker::cli

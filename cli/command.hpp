@@ -36,6 +36,7 @@ struct settings {
 [[nodiscard]] std::string payload_of(const boost::json::object& message);
 
 // These print and return the exit status.
+[[nodiscard]] int say(int status, const std::string& why);
 [[nodiscard]] int failed(const answer& a);
 [[nodiscard]] int show(const settings& s, const answer& a, const std::vector<std::string>& columns);
 [[nodiscard]] int needs_yes(const std::string& what);

@@ -54,11 +54,6 @@ std::string rfc3339(time_point t) {
     return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(epoch_ms(t) / 1'000)));
 }
 
-int say(int status, const std::string& why) {
-    fmt::print(stderr, "brokerctl: {}\n", why);
-    return status;
-}
-
 security::key_set keys_in(const arguments& a, bool secret) {
     if (secret) warn_if_others_read(a.key_file);
     const auto wanted = a.algorithm.empty() ? std::nullopt : security::algorithm_named(a.algorithm);

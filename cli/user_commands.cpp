@@ -99,22 +99,16 @@ std::string ask_password() {
     return first;
 }
 
-int refuse(const std::string& why) {
-    fmt::print(stderr, "brokerctl: {}\n", why);
-    return refused;
-}
-
 int set_password(const arguments& a, bool is_new) {
     if (a.name.empty() || a.name.find_first_of(":\n\r") != std::string::npos || a.name.starts_with('#') || !is_utf8(a.name)) {
-        fmt::print(stderr, "brokerctl: '{}' cannot be a user's name: it is text without a colon, and does not begin with #\n", for_people(a.name));
-        return usage;
+        return say(usage, fmt::format("'{}' cannot be a user's name: it is text without a colon, and does not begin with #", for_people(a.name)));
     }
     auto f = read(a.file);
     const auto at = f.line_of(a.name);
-    if (is_new && at != f.lines.end()) return refuse(fmt::format("{}: user {} is there already; use set-password", a.file, a.name));
-    if (!is_new && at == f.lines.end()) return refuse(fmt::format("{}: there is no user {}; use add", a.file, a.name));
+    if (is_new && at != f.lines.end()) return say(refused, fmt::format("{}: user {} is there already; use set-password", a.file, a.name));
+    if (!is_new && at == f.lines.end()) return say(refused, fmt::format("{}: there is no user {}; use add", a.file, a.name));
     const auto hash = security::password_hash::of(ask_password(), {});
-    if (!hash) return refuse(hash.error());
+    if (!hash) return say(refused, hash.error());
     const auto line = fmt::format("{}:{}", a.name, hash->text());
     if (is_new) f.lines.push_back(line);
     else *at = line;
@@ -125,7 +119,7 @@ int set_password(const arguments& a, bool is_new) {
 int remove(const arguments& a) {
     auto f = read(a.file);
     const auto at = f.line_of(a.name);
-    if (at == f.lines.end()) return refuse(fmt::format("{}: there is no user {}", a.file, a.name));
+    if (at == f.lines.end()) return say(refused, fmt::format("{}: there is no user {}", a.file, a.name));
     f.lines.erase(at);
     write(a.file, f);
     return 0;
@@ -135,7 +129,7 @@ int remove(const arguments& a) {
 int set_disabled(const arguments& a, bool disabled) {
     auto f = read(a.file);
     const auto at = f.line_of(a.name);
-    if (at == f.lines.end()) return refuse(fmt::format("{}: there is no user {}", a.file, a.name));
+    if (at == f.lines.end()) return say(refused, fmt::format("{}: there is no user {}", a.file, a.name));
     auto hash = at->substr(a.name.size() + 1);
     if (hash.starts_with('!')) hash.erase(0, 1);
     *at = fmt::format("{}:{}{}", a.name, disabled ? "!" : "", hash);
@@ -144,7 +138,7 @@ int set_disabled(const arguments& a, bool disabled) {
 }
 
 int list(const settings& s, const arguments& a) {
-    if (!std::filesystem::exists(a.file)) return refuse(fmt::format("{}: is not there", a.file));
+    if (!std::filesystem::exists(a.file)) return say(refused, fmt::format("{}: is not there", a.file));
     json::array rows;
     for (const auto& u : read(a.file).users) {
         rows.push_back({{"user", u.name}, {"disabled", u.disabled}, {"hash", u.hash.text().starts_with("$argon2id$") ? "argon2id" : "mosquitto"}});
