@@ -4,8 +4,9 @@
 
 namespace broker {
 
-void permissions::grant(std::shared_ptr<const security::rights> may, admission* told) {
+void permissions::grant(std::shared_ptr<const security::rights> may, admission* told, bool refuse_part) {
     told_ = told;
+    refuse_part_ = refuse_part;
     if (!may) {
         cache_.reset();
     } else if (cache_) {
@@ -37,6 +38,7 @@ security::coverage permissions::subscribe(std::string_view filter) {
     if (given.what == security::coverage::none && told_ != nullptr) {
         told_->on_denied(security::rights::subscribing_to(filter), filter, given.by);
     }
+    if (given.what == security::coverage::part && refuse_part_) return security::coverage::none;
     return given.what;
 }
 

@@ -8,8 +8,9 @@ namespace broker {
 
 class permissions {
 public:
-    // `told` hears of what is denied; null: nobody. `may` null: everything.
-    void grant(std::shared_ptr<const security::rights> may, admission* told);
+    // `told` hears of what is denied; null: nobody. `may` null: everything. `refuse_part`: a subscription that is allowed in part is not
+    // allowed.
+    void grant(std::shared_ptr<const security::rights> may, admission* told, bool refuse_part);
 
     [[nodiscard]] bool publish(std::string_view topic, bool retain);
 
@@ -27,6 +28,7 @@ private:
 
     std::unique_ptr<security::verdict_cache> cache_; // null: everything
     admission* told_ = nullptr;
+    bool refuse_part_ = false;
 };
 
 } // namespace broker

@@ -70,7 +70,6 @@ public:
 
     [[nodiscard]] slot& handle() const { return *slot_; }
     [[nodiscard]] session_id id() const { return slot_->id; }
-    [[nodiscard]] const std::string& user() const { return user_; }
     [[nodiscard]] bool belongs_to(std::string_view user) const { return user_.empty() || user_ == user; }
     [[nodiscard]] bool durable() const { return slot_->durable.load(std::memory_order_relaxed); }
     [[nodiscard]] bool online() const { return subscriber_ != nullptr; }

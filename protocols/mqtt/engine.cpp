@@ -252,7 +252,7 @@ void engine::on_reading(bool reads, time_point now) {
 void engine::on_rights(welcome again, time_point now) {
     if (closing_) return;
     until_ = again.until;
-    may_.grant(std::move(again.may), with_.admit);
+    may_.grant(std::move(again.may), with_.admit, with_.bounds.partial_subscriptions == "refuse");
     if (session_ != nullptr) review_subscriptions(now);
     with_.out.touch();
 }

@@ -143,7 +143,7 @@ void engine::enter(const connect& c, admission::answer given, time_point now) {
     owner_ = may.user;
     if (!owner_.empty()) user_ = owner_;
     until_ = may.until;
-    may_.grant(std::move(may.may), with_.admit);
+    may_.grant(std::move(may.may), with_.admit, with_.bounds.partial_subscriptions == "refuse");
     // A will that will not be published must not look accepted.
     if (c.will && !may_.publish(c.will->topic, c.will->retain)) {
         return refuse_connect(0x05, reason_code::not_authorized, close_reason{.cause = close_cause::forbidden});
@@ -228,9 +228,8 @@ void engine::review_subscriptions(time_point now) {
     std::vector<std::string> over;
     for (const auto& [text, options] : session_->subscriptions()) {
         const auto covered = may_.subscribe(text);
-        const bool part = covered == security::coverage::part;
-        if (covered == security::coverage::none || (part && with_.bounds.partial_subscriptions == "refuse")) over.push_back(text);
-        else filtered_ |= part;
+        filtered_ |= covered == security::coverage::part;
+        if (covered == security::coverage::none) over.push_back(text);
     }
     for (const auto& text : over) {
         if (const auto filter = topic_filter::parse(text, with_.bounds)) (void)with_.route.unsubscribe(*session_, *filter, now);

@@ -54,8 +54,7 @@ void engine::on_subscribe(const subscribe& s, time_point now) {
             continue;
         }
         const auto covered = may_.subscribe(item.filter);
-        const bool part = covered == security::coverage::part;
-        if (covered == security::coverage::none || (part && with_.bounds.partial_subscriptions == "refuse")) {
+        if (covered == security::coverage::none) {
             refuse(reason_code::not_authorized);
             continue;
         }
@@ -64,7 +63,7 @@ void engine::on_subscribe(const subscribe& s, time_point now) {
             refuse(reason_code::quota_exceeded);
             continue;
         }
-        filtered_ |= part;
+        filtered_ |= covered == security::coverage::part;
         at = std::max(at, done.durable_at);
         codes.push_back(static_cast<std::uint8_t>(item.options.maximum_qos)); // [MQTT-3.8.4-7, MQTT-3.2.2-10]
         // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11, MQTT3-3.3.1-6]

@@ -250,7 +250,7 @@ void engine::on_rights(welcome again, time_point now) {
     if (closing_) return;
     now_ = now;
     until_ = again.until;
-    may_.grant(std::move(again.may), with_.admit);
+    may_.grant(std::move(again.may), with_.admit, with_.bounds.partial_subscriptions == "refuse");
     review_subscriptions();
     with_.out.touch();
 }

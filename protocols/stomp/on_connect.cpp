@@ -132,7 +132,7 @@ void engine::enter(admission::answer given, time_point now) {
     user_ = may.user;
     if (!user_.empty()) login_ = user_;
     until_ = may.until;
-    may_.grant(std::move(may.may), with_.admit);
+    may_.grant(std::move(may.may), with_.admit, with_.bounds.partial_subscriptions == "refuse");
     // A will that will not be published must not look accepted.
     if (const auto& w = newcomer_->last_will; w && !may_.publish(w->message->topic(), w->message->retain())) {
         newcomer_.reset();

@@ -96,11 +96,10 @@ void engine::on_subscribe(const frame& f, time_point now) {
     const auto filter = names_.filter_of(*destination, f.get("x-group"));
     if (!filter) return fail_destination(*destination, filter.error(), f.get("receipt"));
     const auto covered = may_.subscribe(filter->text());
-    const bool part = covered == security::coverage::part;
-    if (covered == security::coverage::none || (part && with_.bounds.partial_subscriptions == "refuse")) {
+    if (covered == security::coverage::none) {
         return fail("forbidden", "this destination may not be subscribed to", f.get("receipt"));
     }
-    filtered_ |= part;
+    filtered_ |= covered == security::coverage::part;
     const bool queue = filter->what() == topic_filter::kind::queue;
     const bool no_local = is_true(f, "no-local") || is_true(f, "activemq.noLocal");
     if (no_local && filter->what() != topic_filter::kind::plain) {
@@ -198,11 +197,10 @@ void engine::review_subscriptions() {
     for (const auto& s : subscriptions_) {
         if (!s->filter_) continue; // a temporary queue
         const auto covered = may_.subscribe(s->filter_->text());
-        const bool part = covered == security::coverage::part;
-        if (covered == security::coverage::none || (part && with_.bounds.partial_subscriptions == "refuse")) {
+        if (covered == security::coverage::none) {
             return fail("forbidden", fmt::format("subscription {} is not allowed any more", utf8_prefix(s->id_, 80)));
         }
-        filtered_ |= part;
+        filtered_ |= covered == security::coverage::part;
     }
 }
 
