@@ -16,6 +16,7 @@ using namespace broker;
 using namespace broker::storage;
 using test::failing_disk;
 using test::scratch;
+using test::slowness;
 
 namespace {
 
@@ -32,12 +33,6 @@ batch group(std::uint64_t n) {
     b.require(durability::sync);
     return b;
 }
-
-#ifdef BROKER_SANITIZED
-constexpr std::uint64_t stride = 7; // of the changes that fail: a try takes ten times as long
-#else
-constexpr std::uint64_t stride = 1;
-#endif
 
 struct outcome {
     std::uint64_t durable = 0; // groups reported
@@ -113,7 +108,7 @@ void for_every_change(std::uint64_t times, failing_disk::how what, ending end) {
     std::vector<std::jthread> workers;
     for (int i = 0; i != 4; ++i) {
         workers.emplace_back([&] {
-            for (auto at = next.fetch_add(stride); at <= changes; at = next.fetch_add(stride)) {
+            for (auto at = next.fetch_add(slowness); at <= changes; at = next.fetch_add(slowness)) {
                 auto done = try_one(at, times, what, end);
                 if (done.recovered) ++went_on;
                 if (done.recovered && done.durable != groups) done.wrong = "not everything was reported";
@@ -126,7 +121,7 @@ void for_every_change(std::uint64_t times, failing_disk::how what, ending end) {
     workers.clear();
     for (const auto& w : wrong) FAIL_CHECK(w);
     MESSAGE(changes, " changes; writing went on after the failure in ", went_on.load());
-    if (times < 100) CHECK(went_on == (changes + stride - 1) / stride);
+    if (times < 100) CHECK(went_on == (changes + slowness - 1) / slowness);
 }
 
 constexpr std::uint64_t for_good = ~0ULL >> 1;

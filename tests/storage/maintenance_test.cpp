@@ -17,6 +17,7 @@ using namespace broker;
 using namespace broker::storage;
 using test::everything;
 using test::scratch;
+using test::slowness;
 using test::slurp;
 using test::spill;
 namespace fs = std::filesystem;
@@ -24,12 +25,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using rows_as_text = std::map<std::string, std::string>;
-
-#ifdef BROKER_SANITIZED
-constexpr int every_file = 4; // slow there: every fourth data file, from a random one on
-#else
-constexpr int every_file = 1;
-#endif
 
 const rocks_options quiet{.seal_every = std::chrono::milliseconds{0}};
 const keep_going always = [] { return true; };
@@ -278,7 +273,7 @@ TEST_CASE("A repaired store holds what was intact and the report names what is n
     std::mt19937 random{seed};
     std::size_t whole = 0;
     std::size_t partial = 0;
-    auto turn = static_cast<int>(random() % every_file);
+    auto turn = static_cast<int>(random() % slowness);
     for (const bool killed : {true, false}) {
         const auto good = s.dir / (killed ? "killed" : "closed");
         const auto expected = comparable(make(s.dir / (killed ? "data1" : "data2"), good, killed));
@@ -288,8 +283,8 @@ TEST_CASE("A repaired store holds what was intact and the report names what is n
             if (!counts || bytes.empty()) continue;
             // Many data files, one log, one MANIFEST: missing, cut, a flipped bit by turns, or all of them.
             const bool many = file.ends_with(".sst");
-            const auto first = many ? turn++ / every_file % 3 : 0;
-            if (many && turn % every_file != 0) continue;
+            const auto first = many ? turn++ / slowness % 3 : 0;
+            if (many && turn % slowness != 0) continue;
             for (int i = first; i != (many ? first + 1 : 5); ++i) {
                 const auto dir = s.dir / "damaged";
                 fs::copy(good, dir, fs::copy_options::recursive);
@@ -338,8 +333,8 @@ TEST_CASE("A repaired store holds what was intact and the report names what is n
         }
     }
     MESSAGE(whole, " repaired whole, ", partial, " in part");
-    CHECK(whole > 5 / every_file);
-    CHECK(partial > 5 / every_file);
+    CHECK(whole > 5 / slowness);
+    CHECK(partial > 5 / slowness);
     CHECK(files_of(s.dir).size() == 4);
 }
 
@@ -349,7 +344,7 @@ TEST_CASE("A bad block costs its rows, not the file") {
     {
         auto rows = rocks_backend::open(dir, quiet);
         REQUIRE(rows);
-        add_rows(**rows, 1000, 2000 / every_file);
+        add_rows(**rows, 1000, 2000 / slowness);
     }
     { auto again = rocks_backend::open(dir, quiet); } // what was in the log is in data files now
     std::string largest;
@@ -369,7 +364,7 @@ TEST_CASE("A bad block costs its rows, not the file") {
     CHECK(found->wrong.empty());
     for (std::size_t i = 0; i != columns; ++i) {
         CAPTURE(name(static_cast<column>(i)));
-        if (report->kept[i] > 2) CHECK(report->kept[i] > 1200 / every_file);
+        if (report->kept[i] > 2) CHECK(report->kept[i] > 1200 / slowness);
     }
 }
 

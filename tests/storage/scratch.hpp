@@ -13,6 +13,13 @@
 
 namespace broker::test {
 
+// A try takes so many times as long: of many that are alike, one in so many is made.
+#ifdef BROKER_SANITIZED
+inline constexpr int slowness = 11;
+#else
+inline constexpr int slowness = 1;
+#endif
+
 struct scratch {
     std::filesystem::path dir;
     scratch() {
