@@ -38,6 +38,13 @@ std::string_view word(storage::durability d) {
     return d == storage::durability::sync ? "sync" : d == storage::durability::async ? "async" : "none";
 }
 
+constexpr std::size_t connections_worth_starting_for = 16;
+
+std::string bounded_by(const descriptors& files, const limits& bounds) {
+    if (files.connections >= bounds.max_connections) return "limits.max_connections allows no more";
+    return fmt::format("the process may open {} files; raise it (ulimit -n, LimitNOFILE=)", files.limit);
+}
+
 } // namespace
 
 std::vector<std::shared_ptr<tls_endpoint>> load_certificates(const config::options& chosen) {
@@ -53,8 +60,14 @@ std::vector<std::shared_ptr<tls_endpoint>> load_certificates(const config::optio
     return endpoints;
 }
 
-server::server(const config::options& chosen) : options_{chosen}, tls_{load_certificates(chosen)} {
-    environment_.node_name = options_.node_name;
+server::server(const config::options& chosen)
+    : options_{chosen}, tls_{load_certificates(chosen)},
+      shard_count_{options_.threads != 0 ? options_.threads : std::max(1U, std::thread::hardware_concurrency())},
+      files_{divide_descriptors(raise_descriptor_limit(), shard_count_, options_.listeners.size())},
+      door_{std::min(files_.connections, options_.bounds.max_connections), bounded_by(files_, options_.bounds), alarms_,
+            [this] { return clock_.now(); }},
+      environment_{.node_name = options_.node_name, .door = door_} {
+    check_descriptors();
     for (const auto& l : options_.listeners) {
         addresses_.push_back({.name = l.name, .kind = kind_of(l.protocol), .host = l.host, .port = l.port, .over_tls = l.tls.has_value()});
         probe(addresses_.back()); // before the store is touched: a busy port is the commonest mistake
@@ -104,28 +117,36 @@ void server::reload(const config::options& chosen) {
 
 server::~server() { stop(); }
 
+void server::check_descriptors() const {
+    const auto least = std::min(options_.bounds.max_connections, connections_worth_starting_for);
+    if (files_.connections >= least) return;
+    throw start_error{fmt::format("the process may open {} files, and brokerd needs {} for itself and {} for connections; raise it "
+                                  "(ulimit -n, LimitNOFILE=)", files_.limit, files_.ours, least)};
+}
+
 void server::open_store() {
     if (options_.durability == storage::durability::none) {
         rows_ = std::make_unique<storage::memory_backend>();
     } else {
         auto opened = storage::rocks_backend::open(
-            options_.data_dir, {.every_group_synced = options_.durability == storage::durability::sync});
+            options_.data_dir,
+            {.every_group_synced = options_.durability == storage::durability::sync,
+             .open_files = files_.store_files,
+             .room_wanted = options_.bounds.disk_free_min});
         if (!opened) throw start_error{opened.error().what};
         storage::remove_verified_copy(options_.data_dir); // of a process that died over it
         for (const auto& note : (*opened)->notes()) spdlog::warn("store: {}", note);
         disk_ = opened->get();
         rows_ = std::move(*opened);
     }
-    const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
-    const std::size_t count = options_.threads == 0 ? cores : options_.threads;
     std::vector<storage::committer::callback> told;
-    for (std::size_t i = 0; i != count; ++i) {
+    for (std::size_t i = 0; i != shard_count_; ++i) {
         told.emplace_back([this, i](storage::completion&& c) { shards_[i]->inbox().post(mail{std::move(c)}); });
     }
     committer_ = std::make_unique<storage::committer>(*rows_, options_.durability, std::move(told),
                                                       options_.bounds.disk_free_min);
     committer_->on_unreadable([this](const storage::storage_error& e) { damaged(e.what); });
-    shards_.resize(count);
+    shards_.resize(shard_count_);
 }
 
 void server::recover() {
@@ -258,10 +279,14 @@ void server::listen() {
                                                     .disk = disk_,
                                                     .access = access_.get()},
                                          all, *commons_, *committer_, alarms_, clock_);
-    admin_ = std::make_unique<admin_listener>(*node_, options_.admin_socket, options_.admin_http);
+    admin_ = std::make_unique<admin_listener>(*node_, options_.admin_socket, options_.admin_http, files_.admin);
     if (options_.sys_interval.count() != 0) sys_ = std::make_unique<sys_publisher>(all, clock_, options_.sys_interval);
     for (const auto& s : shards_) s->start(all);
     node_->set_ready(true);
+    if (files_.connections < options_.bounds.max_connections) {
+        spdlog::warn("limits.max_connections is {}, but the process may open {} files: {} connections are served; raise it "
+                     "(ulimit -n, LimitNOFILE=) or lower the limit", options_.bounds.max_connections, files_.limit, files_.connections);
+    }
     std::string where;
     for (const auto& a : addresses_) where += fmt::format("{}{} {}", where.empty() ? "" : ", ", a.name, url(a));
     if (options_.admin_http != "off") where += fmt::format(", admin http://{}", options_.admin_http);
@@ -287,7 +312,7 @@ void server::stop() {
         }
         // Until every goodbye is written and answered, or the time is over.
         const auto until = clock_.now() + goodbye_within;
-        while (environment_.open.load() != 0 && clock_.now() < until) {
+        while (door_.open() != 0 && clock_.now() < until) {
             std::promise<void> turn;
             auto passed = turn.get_future();
             shards_.front()->inbox().post(errand{[&turn] { turn.set_value(); }});

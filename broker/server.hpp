@@ -5,6 +5,7 @@
 #include "admin_node.hpp"
 #include "config/options.hpp"
 #include "core/alarms.hpp"
+#include "descriptors.hpp"
 #include "net/admin_listener.hpp"
 #include "net/connection.hpp"
 #include "net/gate.hpp"
@@ -41,6 +42,7 @@ public:
 
 private:
     void let_in();
+    void check_descriptors() const;
     void open_store();
     void recover();
     void count_queues();
@@ -51,8 +53,11 @@ private:
 
     const config::options options_;
     const std::vector<std::shared_ptr<tls_endpoint>> tls_; // by listener
+    const std::size_t shard_count_;
+    const descriptors files_;
     process_clock clock_;
     alarms alarms_;
+    doorkeeper door_;
     std::unique_ptr<storage::backend> rows_;
     storage::rocks_backend* disk_ = nullptr; // rows_, when they are on disk
     std::unique_ptr<storage::committer> committer_;

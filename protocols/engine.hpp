@@ -83,9 +83,12 @@ public:
     // Set once. After it, the transport drains the outbox, closes, calls on_disconnected and destroys the engine.
     [[nodiscard]] virtual const std::optional<close_reason>& closing() const = 0;
 
-    // True while the engine cannot take more (it waits to be admitted, or a claim is under way): the transport stops reading. Bytes handed over
-    // meanwhile are kept, within max_message_bytes.
+    // True while the engine cannot take more (it waits to be admitted, a claim is under way, or the turn has left enough to the
+    // store, router::full()): the transport stops reading. Bytes handed over meanwhile are kept, within max_message_bytes.
     [[nodiscard]] virtual bool paused() const = 0;
+
+    // In a later turn than the one that had left enough to the store: what was kept is processed.
+    virtual void go_on(time_point now) = 0;
 
     // The transport stopped reading (back-pressure, paused()), or reads on. While it does not read, silence is not the
     // peer's: keep alive and heart-beats do not run out, and begin anew when it reads on.

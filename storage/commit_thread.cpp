@@ -1,10 +1,24 @@
 #include "storage/commit_thread.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <string_view>
+
 namespace broker::storage {
 
 namespace {
 
 constexpr std::chrono::milliseconds retry_every{500};
+
+bool same_but_for_numbers(std::string_view a, std::string_view b) {
+    const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+    std::string x;
+    std::string y;
+    std::ranges::remove_copy_if(a, std::back_inserter(x), digit);
+    std::ranges::remove_copy_if(b, std::back_inserter(y), digit);
+    return x == y;
+}
 
 } // namespace
 
@@ -35,7 +49,7 @@ void commit_thread::run() {
         auto next = work_.next(std::chrono::steady_clock::now());
         while (next.take != 0 && work_.run_once(next.take)) next = work_.next(std::chrono::steady_clock::now());
         const auto now = work_.trouble();
-        if (now.failed != said.failed || now.full != said.full) {
+        if (now.failed != said.failed || now.full != said.full || !same_but_for_numbers(now.what, said.what)) {
             said = now;
             on_trouble_(said);
         }

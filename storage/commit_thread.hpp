@@ -10,7 +10,8 @@ namespace broker::storage {
 
 class commit_thread {
 public:
-    // `on_trouble` hears of every change of what is wrong, and when nothing is.
+    // `on_trouble` hears of every change of what is wrong and why, and when nothing is. What differs in numbers only is no change:
+    // an attempt names files of its own.
     commit_thread(committer& work, std::function<void(const store_trouble&)> on_trouble);
     ~commit_thread();
     commit_thread(const commit_thread&) = delete;

@@ -32,11 +32,20 @@ histogram make_histogram(std::vector<double> bounds) {
 
 void follow(double& average, double value) { average += (value - average) / 8; }
 
+double mebibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 } // namespace
+
+std::uint64_t room_to_go_on(std::uint64_t wanted, std::uint64_t total) { return std::min(wanted, total / 10); }
+
+std::uint64_t room_to_end_trouble(std::uint64_t wanted, std::uint64_t total) {
+    const auto least = room_to_go_on(wanted, total);
+    return least + least / 4;
+}
 
 void histogram::observe(double value) {
     const auto at = std::ranges::lower_bound(bounds, value) - bounds.begin();
@@ -128,7 +137,7 @@ void committer::close_group(std::size_t most) {
 }
 
 bool committer::run_once(std::size_t most) {
-    if (room_wanted_ != 0 && !failed()) look_at_room();
+    if (!failed()) look_at_room();
     take_in();
     if (group_ == 0) close_group(most);
     if (group_ == 0) return false;
@@ -149,19 +158,14 @@ bool committer::run_once(std::size_t most) {
     if (!batches.empty() || failed()) { // what only reads waits for the store as well
         if (failed()) rows_.recover();
         if (auto written = rows_.write(batches, sync); !written) {
-            const bool first = !failed_.exchange(true);
-            const auto& e = written.error();
-            // The first words are the reason; later ones say that it is still so.
-            if (first) {
-                set_trouble({.failed = true, .full = e.why == storage_error::kind::no_space, .what = e.what});
-                tell_trouble();
-            }
+            failed_ = true;
+            change_trouble({.failed = true, .full = written.error().why == storage_error::kind::no_space, .what = written.error().what});
             return false;
         }
         if (failed_.exchange(false)) {
-            low_ = false;
-            set_trouble({});
-            tell_trouble();
+            const auto left = want_of_room(trouble().full);
+            low_ = left.full;
+            change_trouble(left);
         }
     }
     const auto wrote_in = seconds_since(start);
@@ -193,28 +197,31 @@ bool committer::run_once(std::size_t most) {
     return true;
 }
 
-// A tenth of a small file system is enough; a little more than wanted ends the trouble, so that it does not flicker.
+store_trouble committer::want_of_room(bool already) const {
+    const auto room = room_wanted_ == 0 ? std::nullopt : rows_.room_left();
+    if (!room) return {};
+    const auto wanted = room_to_go_on(room_wanted_, room->total);
+    const auto enough = room_to_end_trouble(room_wanted_, room->total);
+    if (room->free >= (already ? enough : wanted)) return {};
+    return {.full = true,
+            .what = fmt::format("where the data directory is {:.1f} of {} MiB are free, {:.1f} must stay so (limits.disk_free) and {:.1f} "
+                                "end this", mebibytes(room->free), room->total >> 20, mebibytes(wanted), mebibytes(enough))};
+}
+
 void committer::look_at_room() {
-    const auto room = rows_.room_left();
-    if (!room) return;
-    const auto wanted = std::min(room_wanted_, room->total / 10);
-    const bool low = room->free < (low_ ? wanted + wanted / 4 : wanted);
-    if (low == low_) return;
-    low_ = low;
-    set_trouble(low ? store_trouble{.full = true,
-                                    .what = fmt::format("where the data directory is {} of {} MiB are free, {} must stay so (limits.disk_free)",
-                                                        room->free >> 20, room->total >> 20, wanted >> 20)}
-                    : store_trouble{});
-    tell_trouble();
+    const auto now = want_of_room(low_);
+    if (now.full == low_) return;
+    low_ = now.full;
+    change_trouble(now);
 }
 
-void committer::set_trouble(const store_trouble& now) {
-    const std::lock_guard lock{metrics_mutex_};
-    trouble_ = now;
-}
-
-void committer::tell_trouble() {
-    const auto now = trouble();
+void committer::change_trouble(const store_trouble& now) {
+    const auto before = trouble();
+    {
+        const std::lock_guard lock{metrics_mutex_};
+        trouble_ = now;
+    }
+    if (now.failed == before.failed && now.full == before.full) return; // only the words are others
     for (std::size_t i = 0; i != told_.size(); ++i) {
         told_[i]({.upto = durable_[i], .failed = now.any(), .full = now.full});
     }

@@ -35,6 +35,11 @@ struct store_trouble {
     [[nodiscard]] bool any() const { return failed || full; }
 };
 
+// What must be free to begin and to end the refusal for want of room, where `wanted` is to stay free. A tenth of a small file system is
+// enough; a little more than wanted ends it, so that it does not flicker.
+[[nodiscard]] std::uint64_t room_to_go_on(std::uint64_t wanted, std::uint64_t total);
+[[nodiscard]] std::uint64_t room_to_end_trouble(std::uint64_t wanted, std::uint64_t total);
+
 struct commit_metrics {
     histogram commit_seconds{};  // a group: write, sync, loads
     histogram fsync_seconds{};   // synced writes
@@ -84,9 +89,9 @@ private:
     void close_group(std::size_t most);
     [[nodiscard]] loaded_rows load(const load_request& request) const;
     void load_queue(loaded_rows& found, const backend::row_visitor& take) const;
+    [[nodiscard]] store_trouble want_of_room(bool already) const;
     void look_at_room();
-    void set_trouble(const store_trouble& now);
-    void tell_trouble();
+    void change_trouble(const store_trouble& now); // and tell the shards
 
     backend& rows_;
     durability level_;

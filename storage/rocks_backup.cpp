@@ -56,7 +56,7 @@ struct copying {
 
 result<rocks_backend::backup, storage_error> rocks_backend::back_up(const fs::path& to) const {
     const std::shared_lock lock{mutex_};
-    if (!db_) return fail(closed());
+    if (!db_) return fail(last_);
     const copying work{.to = to, .partial = to.string() + ".partial", .env = db_->env};
     std::error_code ec;
     if (fs::exists(fs::symlink_status(to, ec))) return fail(storage_error{fmt::format("backup {}: it exists already; choose another name", to.string())});
@@ -87,7 +87,7 @@ result<rocks_backend::backup, storage_error> rocks_backend::back_up(const fs::pa
 
 result<rocks_backend::facts, storage_error> rocks_backend::look() const {
     const std::shared_lock lock{mutex_};
-    if (!db_) return fail(closed());
+    if (!db_) return fail(last_);
     facts f;
     std::string format;
     if (db_->db->Get(rocksdb::ReadOptions{}, db_->of(column::meta), slice(format_key()), &format).ok()) f.format = format;

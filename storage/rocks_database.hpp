@@ -76,19 +76,23 @@ struct rocks_backend::database {
 
     // Syncs the log and writes SEAL. False: it could not; the old one still holds.
     bool write_seal();
-    void start_sealing();
+    void start_upkeep(); // SEAL and give_back(), now and then, on a thread of its own
+    // With too little room: what erased rows take, as far as that needs little. Takes as long as it takes.
+    void give_back();
 
     std::atomic<std::uint64_t> writes{0};
     std::atomic<bool> failed{false}; // a write: nothing more is written before recover()
 
 private:
-    void seal_now_and_then();
+    void keep_up();
 
+    std::uint64_t weighed_writes_ = 0;
+    std::chrono::steady_clock::time_point weighed_at_{};
     std::mutex mutex_;
     std::condition_variable ended_;
     bool ending_ = false;
     std::uint64_t sealed_writes_ = ~0ULL;
-    std::thread sealer_;
+    std::thread upkeep_;
 };
 
 } // namespace broker::storage

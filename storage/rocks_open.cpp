@@ -15,6 +15,8 @@ namespace broker::storage {
 
 namespace {
 
+constexpr int looked_at_files = 20; // kept open by a store that is read from one end to the other
+
 bool all_digits(std::string_view text) {
     return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
@@ -61,7 +63,10 @@ struct rocks_opening {
             if (has_form(f, "", ".log")) wals.push_back(f);
             if (has_form(f, "MANIFEST-", "")) manifests.push_back(f);
         }
-        if (!has_seal) return {};
+        if (!has_seal) {
+            if (has_current) notes.push_back(fmt::format("{} is missing; the files are checked without it", (dir / seal_name).string()));
+            return {};
+        }
         const auto text = read(std::string{seal_name});
         if (!text) return fail(text.error());
         sealed = decode_seal(*text);
@@ -248,6 +253,7 @@ struct rocks_opening {
 
     result<std::unique_ptr<rocks_backend::database>, storage_error> open_database(bool create) const {
         auto options = database_options(env);
+        options.max_open_files = static_cast<int>(with.open_files);
         options.db_write_buffer_size = memtables_bytes(with, room_of(dir));
         options.create_if_missing = create;
         options.create_missing_column_families = true; // known_families() has seen to what must be there
@@ -360,7 +366,7 @@ result<std::unique_ptr<rocks_backend::database>, storage_error> rocks_backend::o
     if (!db.write_seal()) {
         return o.refuse("SEAL cannot be written", "make room on its file system", storage_error::kind::no_space);
     }
-    db.start_sealing();
+    db.start_upkeep();
     return opened;
 }
 
@@ -388,6 +394,7 @@ result<examined_files, storage_error> examine_files(const std::filesystem::path&
 result<std::unique_ptr<rocks_backend::database>, rocksdb::Status> rocks_backend::database::open_read_only(
     const std::filesystem::path& files, const std::vector<std::string>& families, bool with_logs) {
     auto options = database_options(nullptr);
+    options.max_open_files = looked_at_files;
     options.track_and_verify_wals_in_manifest = with_logs;
     const auto family = family_options(block_cache());
     std::vector<rocksdb::ColumnFamilyDescriptor> wanted;

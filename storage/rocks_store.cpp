@@ -69,7 +69,7 @@ rocksdb::DBOptions database_options(rocksdb::Env* env) {
     rocksdb::DBOptions options;
     if (env != nullptr) options.env = env;
     options.max_background_jobs = 2;
-    options.max_open_files = 512;
+    options.max_open_files = static_cast<int>(rocks_options{}.open_files);
     options.max_total_wal_size = 256ULL << 20;
     options.info_log = std::make_shared<silent_logger>();
     options.recycle_log_file_num = 0;       // a recycled log's end cannot be told from damage
@@ -108,13 +108,14 @@ storage_error::kind kind_of(const rocksdb::Status& s) {
 // --- the database ---
 
 rocks_backend::database::~database() {
-    if (sealer_.joinable()) {
+    if (upkeep_.joinable()) {
         {
             const std::lock_guard lock{mutex_};
             ending_ = true;
             ended_.notify_one();
         }
-        sealer_.join();
+        db->DisableManualCompaction(); // ends give_back()
+        upkeep_.join();
     }
     if (!db) return;
     if (!read_only && writes.load() != sealed_writes_) (void)write_seal();
@@ -162,16 +163,16 @@ bool rocks_backend::database::write_seal() {
     return true;
 }
 
-void rocks_backend::database::start_sealing() {
-    if (with.seal_every.count() != 0) sealer_ = std::thread{[this] { seal_now_and_then(); }};
+void rocks_backend::database::start_upkeep() {
+    if (with.seal_every.count() != 0) upkeep_ = std::thread{[this] { keep_up(); }};
 }
 
-void rocks_backend::database::seal_now_and_then() {
+void rocks_backend::database::keep_up() {
     std::unique_lock lock{mutex_};
     while (!ended_.wait_for(lock, with.seal_every, [this] { return ending_; })) {
-        if (writes.load() == sealed_writes_) continue;
         lock.unlock();
-        (void)write_seal();
+        if (writes.load() != sealed_writes_) (void)write_seal();
+        give_back();
         lock.lock();
     }
 }
@@ -186,8 +187,6 @@ std::vector<std::string> rocks_backend::notes() const {
     return db_ ? db_->notes : std::vector<std::string>{};
 }
 
-storage_error rocks_backend::closed() const { return {why_closed_}; }
-
 void rocks_backend::recover() {
     if (db_ && !db_->failed.load(std::memory_order_relaxed)) return;
     const auto left = room_left();
@@ -198,16 +197,16 @@ void rocks_backend::recover() {
     with.verify_for = std::chrono::milliseconds{0};
     auto again = open_database(dir_, with);
     if (!again) {
-        why_closed_ = again.error().what;
+        last_ = again.error();
         return;
     }
     db_ = std::move(*again);
 }
 
 result<void, storage_error> rocks_backend::write(std::span<const batch* const> group, bool sync) {
-    const std::shared_lock lock{mutex_};
-    if (!db_) return fail(closed());
-    if (db_->failed.load(std::memory_order_relaxed)) return fail(storage_error{fmt::format("{}: not writable since an earlier write failed", dir_.string()), last_kind_});
+    std::shared_lock lock{mutex_};
+    if (!db_) return fail(last_);
+    if (db_->failed.load(std::memory_order_relaxed)) return fail(last_);
     std::size_t bytes = 0;
     for (const auto* const b : group) bytes += b->bytes();
     rocksdb::WriteBatch all{bytes};
@@ -234,14 +233,16 @@ result<void, storage_error> rocks_backend::write(std::span<const batch* const> g
     db_->writes.fetch_add(1, std::memory_order_relaxed);
     if (status.ok()) return {};
     db_->failed.store(true, std::memory_order_relaxed);
-    const auto e = db_->error("write", status);
-    last_kind_ = e.why;
-    return fail(e);
+    auto why = db_->error("write", status);
+    lock.unlock();
+    const std::lock_guard alone{mutex_};
+    last_ = why;
+    return fail(std::move(why));
 }
 
 result<std::optional<std::string>, storage_error> rocks_backend::get(column c, std::string_view key) const {
     const std::shared_lock lock{mutex_};
-    if (!db_) return fail(closed());
+    if (!db_) return fail(last_);
     std::string value;
     const auto status = db_->db->Get(rocksdb::ReadOptions{}, db_->of(c), slice(key), &value);
     if (status.IsNotFound()) return std::nullopt;
@@ -252,7 +253,7 @@ result<std::optional<std::string>, storage_error> rocks_backend::get(column c, s
 result<void, storage_error> rocks_backend::scan(column c, std::string_view prefix, std::string_view from,
                                                 const row_visitor& visit) const {
     const std::shared_lock lock{mutex_};
-    if (!db_) return fail(closed());
+    if (!db_) return fail(last_);
     const auto end = after_prefix(prefix);
     const auto bound = slice(end);
     rocksdb::ReadOptions options;
@@ -268,7 +269,7 @@ result<void, storage_error> rocks_backend::scan(column c, std::string_view prefi
 // One iterator: making one looks at every file, and what one seek has read the next one finds.
 result<void, storage_error> rocks_backend::scan_owners(column c, const row_visitor& visit) const {
     const std::shared_lock lock{mutex_};
-    if (!db_) return fail(closed());
+    if (!db_) return fail(last_);
     const std::unique_ptr<rocksdb::Iterator> it{db_->db->NewIterator(rocksdb::ReadOptions{}, db_->of(c))};
     it->SeekToFirst();
     while (it->Valid()) {

@@ -18,8 +18,10 @@ namespace broker::storage {
 struct rocks_options {
     bool every_group_synced = true; // durability is sync: what is behind the last complete group was never acknowledged
     rocksdb::Env* env = nullptr;    // tests: a disk that fails; null: the real one
+    std::size_t open_files = 512; // data files kept open
     std::size_t memtables_bytes = 0; // beyond it data files are written; 0: a twentieth of the disk, at most 16 MiB
-    std::chrono::milliseconds seal_every{1000};  // 0: only at opening and closing
+    std::chrono::milliseconds seal_every{1000};  // and room looked at; 0: only at opening and closing, and never
+    std::uint64_t room_wanted = 0; // bytes: with less, what erased rows take is given back; as the committer's
     std::chrono::milliseconds verify_for{1000};  // checksums of data files looked at before open() returns
 };
 
@@ -73,14 +75,12 @@ private:
     explicit rocks_backend(std::unique_ptr<database> db);
     [[nodiscard]] static result<std::unique_ptr<database>, storage_error> open_database(const std::filesystem::path& dir,
                                                                                         const rocks_options& with);
-    [[nodiscard]] storage_error closed() const;
 
     const std::filesystem::path dir_;
     const rocks_options with_;
     mutable std::shared_mutex mutex_; // db_ itself: exclusive while it is opened again
     std::unique_ptr<database> db_;    // null: a write failed, and opening again has not succeeded yet
-    storage_error::kind last_kind_ = storage_error::kind::other; // of a write that failed
-    std::string why_closed_;
+    storage_error last_{}; // why nothing can be written: a write that failed, or then opening again
     friend struct rocks_opening;
 };
 

@@ -29,7 +29,6 @@ namespace {
 constexpr int poll_ms = 200;                // how soon a stop is noticed
 constexpr int request_within_ms = 10'000;
 constexpr int linger_ms = 1'000;            // for the rest of a request that was refused
-constexpr std::size_t clients_max = 32;     // of each kind: a flood over TCP must not lock out brokerctl
 constexpr std::uint32_t header_bytes_max = 16 * 1024;
 constexpr std::uint64_t body_bytes_max = 5 * 1024 * 1024;
 
@@ -76,8 +75,8 @@ std::string encode(const admin::response& r, bool keep_alive) {
 
 } // namespace
 
-admin_listener::admin_listener(admin::node& on, std::string socket_path, const std::string& http_address)
-    : node_{on}, socket_path_{std::move(socket_path)} {
+admin_listener::admin_listener(admin::node& on, std::string socket_path, const std::string& http_address, std::size_t clients_max)
+    : node_{on}, clients_max_{clients_max}, socket_path_{std::move(socket_path)} {
     try {
         open_socket();
         if (http_address != "off") open_http(http_address);
@@ -166,7 +165,7 @@ void admin_listener::admit(int fd, bool local) {
     const timeval patience{.tv_sec = request_within_ms / 1000, .tv_usec = 0}; // a client that does not read
     (void)::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     const std::lock_guard lock{mutex_};
-    if (std::ranges::count(clients_, local, &client::local) >= static_cast<std::ptrdiff_t>(clients_max)) {
+    if (std::ranges::count(clients_, local, &client::local) >= static_cast<std::ptrdiff_t>(clients_max_)) {
         (void)send_all(fd, encode(admin::problem(503, "overload", "too many admin connections"), false));
         ::close(fd);
         return;

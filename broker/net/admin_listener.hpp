@@ -15,8 +15,8 @@ namespace broker {
 class admin_listener {
 public:
     // Throws std::runtime_error with one line that names address, reason and remedy. `http` is HOST:PORT or "off"; port 0
-    // takes a free one.
-    admin_listener(admin::node& on, std::string socket_path, const std::string& http);
+    // takes a free one. `clients_max`: connections of each kind; a flood over TCP must not lock out brokerctl.
+    admin_listener(admin::node& on, std::string socket_path, const std::string& http, std::size_t clients_max = 32);
     ~admin_listener();
     void stop();
     [[nodiscard]] std::uint16_t http_port() const; // 0: off
@@ -40,6 +40,7 @@ private:
     void reap(bool all);
 
     admin::node& node_;
+    const std::size_t clients_max_;
     admin::registry commands_;
     std::string socket_path_;
     int socket_fd_ = -1;

@@ -55,7 +55,7 @@ public:
     }
     ~connection() override {
         disconnect_engine();
-        environment_.open.fetch_sub(1, std::memory_order_relaxed);
+        environment_.door.leave();
     }
 
     void start() {
@@ -83,10 +83,7 @@ public:
         watch_ticket();
     }
     void on_deadline(time_point now) override;
-    void on_uncongested() override {
-        stalled_ = false;
-        if (phase_ != phase::gone && !(engine_ && engine_->paused())) read_on();
-    }
+    void on_uncongested() override;
     void on_new_rules(time_point now) override;
     void shut_down(const close_reason& why, time_point now) override {
         if (phase_ == phase::gone || phase_ == phase::draining) return;
@@ -113,6 +110,8 @@ private:
     [[nodiscard]] bool shake_hands();
     void wait_readable();
     void stop_reading();
+    void stop_or_read_on();
+    void stall(); // until on_uncongested()
     void read_on(); // unless what this one makes more of is behind: then the shard says when
     [[nodiscard]] bool is_held_back() const;
     void on_readable();
@@ -261,6 +260,7 @@ void connection::on_readable() {
     if (tls_ && !tls_->established() && !shake_hands()) return;
     const auto buffer = shard_.read_buffer();
     const auto& desk = shard_.core().desk();
+    if (desk.full()) return wait_readable(); // by others: in the next turn
     const auto left_before = desk.left_to_store();
     storing_ = false;
     for (int i = 0; i != reads_per_turn; ++i) {
@@ -280,8 +280,30 @@ void connection::on_readable() {
     watch_ticket();
     watch_deadline();
     if (engine_ && engine_->closing()) out_.touch();
-    if (engine_ && engine_->paused()) return stop_reading(); // end_of_turn() reads on when the claim is answered
-    read_on();
+    stop_or_read_on();
+}
+
+// Paused for a claim, end_of_turn() reads on when it is answered.
+void connection::stop_or_read_on() {
+    if (!engine_ || !engine_->paused()) return read_on();
+    stop_reading();
+    if (shard_.core().desk().full()) stall();
+}
+
+void connection::stall() {
+    if (!std::exchange(stalled_, true)) shard_.stall(id_);
+}
+
+void connection::on_uncongested() {
+    stalled_ = false;
+    if (phase_ == phase::gone) return;
+    if (engine_ && phase_ == phase::open) {
+        engine_->go_on(shard_.now());
+        watch_ticket();
+        watch_deadline();
+        out_.touch();
+    }
+    stop_or_read_on();
 }
 
 std::size_t connection::read_some(std::span<std::uint8_t> to, error_code& ec) {
@@ -291,7 +313,7 @@ std::size_t connection::read_some(std::span<std::uint8_t> to, error_code& ec) {
 void connection::read_on() {
     if (!is_held_back() || phase_ != phase::open) return wait_readable();
     stop_reading();
-    if (!std::exchange(stalled_, true)) shard_.stall(id_);
+    stall();
 }
 
 bool connection::is_held_back() const {
@@ -433,9 +455,11 @@ void connection::end_of_turn(time_point now) {
         ++shard_.core().desk().count().slow_consumers;
     }
     if (phase_ == phase::draining && out_.empty()) return finish_writing();
+    const bool waited = !reading_ && !stalled_ && engine_;
+    if (waited && phase_ == phase::open) engine_->go_on(now);
     watch_ticket();
     watch_deadline();
-    if (!reading_ && engine_ && !engine_->paused()) read_on();
+    if (waited) stop_or_read_on();
 }
 
 // False when the connection is gone.
@@ -637,8 +661,7 @@ connection_summary summary(const shard_connection& c) { return static_cast<const
 
 void open_connection(shard& on, tcp::socket socket, const listener_info& from, connection_environment& environment) {
     ++on.core().desk().count().sockets_opened;
-    if (environment.open.fetch_add(1, std::memory_order_relaxed) >= on.bounds().max_connections) {
-        environment.open.fetch_sub(1, std::memory_order_relaxed);
+    if (!environment.door.enter()) {
         ++on.core().desk().count().connect_rejected[static_cast<std::size_t>(close_cause::overload)];
         on.core().desk().count().refuse(limit_kind::connections);
         return; // the socket closes

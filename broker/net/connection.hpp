@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/close_reason.hpp"
+#include "net/doorkeeper.hpp"
 #include "net/gate.hpp"
 #include "protocols/engine.hpp"
 #include "security/origin.hpp"
@@ -35,9 +36,9 @@ struct listener_info {
 
 // What connections of all shards share.
 struct connection_environment {
-    std::atomic<std::uint64_t> next_id{1};
-    std::atomic<std::size_t> open{0};
     std::string node_name;
+    doorkeeper& door;
+    std::atomic<std::uint64_t> next_id{1};
     access_desk* access = nullptr; // null: everybody is let in
 };
 
@@ -53,7 +54,7 @@ struct connection_summary {
 
 class connection;
 
-// Takes an accepted socket: the shard owns the connection from then on. Over max_connections it is closed at once.
+// Takes an accepted socket: the shard owns the connection from then on. One more than are served is closed at once.
 void open_connection(shard& on, boost::asio::ip::tcp::socket socket, const listener_info& from,
                      connection_environment& environment);
 

@@ -1,7 +1,8 @@
 #include "net/listener.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <sys/socket.h>
 
@@ -74,7 +75,10 @@ listener::listener(shard& on, const listener_address& at, const listener_info& i
     accept();
 }
 
-listener::~listener() { *alive_ = false; }
+listener::~listener() {
+    *alive_ = false;
+    if (stuck_) environment_.door.accepts_again();
+}
 
 void listener::stop() {
     boost::system::error_code ignored;
@@ -84,25 +88,33 @@ void listener::stop() {
 
 void listener::accept() {
     acceptor_.async_wait(tcp::acceptor::wait_read, [this, alive = alive_](boost::system::error_code ec) {
-        if (ec || !*alive) return;
-        shard_.refresh_now();
-        // As many as wait, within reason: a connection storm must not starve the connected.
-        for (int i = 0; i != 64; ++i) {
-            tcp::socket socket{shard_.io()};
-            acceptor_.accept(socket, ec);
-            if (ec == asio::error::would_block || ec == asio::error::connection_aborted) break;
-            if (ec) { // out of descriptors: wait instead of spinning
-                spdlog::warn("listener {}: accept: {}", info_.name, ec.message());
-                pause_.expires_after(pause_after_error);
-                pause_.async_wait([this, alive](boost::system::error_code stopped) {
-                    if (!stopped && *alive) accept();
-                });
-                return;
-            }
-            open_connection(shard_, std::move(socket), info_, environment_);
-        }
-        accept();
+        if (!ec && *alive) accept_waiting();
     });
+}
+
+void listener::accept_waiting() {
+    shard_.refresh_now();
+    // As many as wait, within reason: a connection storm must not starve the connected.
+    for (int i = 0; i != 64; ++i) {
+        boost::system::error_code ec;
+        tcp::socket socket{shard_.io()};
+        acceptor_.accept(socket, ec);
+        if (ec == asio::error::connection_aborted) continue;
+        if (ec == asio::error::would_block) {
+            if (std::exchange(stuck_, false)) environment_.door.accepts_again();
+            break;
+        }
+        if (ec) { // out of descriptors: wait instead of spinning
+            if (!std::exchange(stuck_, true)) environment_.door.accept_failed(info_.name, ec.message());
+            pause_.expires_after(pause_after_error);
+            pause_.async_wait([this, alive = alive_](boost::system::error_code stopped) {
+                if (!stopped && *alive) accept_waiting();
+            });
+            return;
+        }
+        open_connection(shard_, std::move(socket), info_, environment_);
+    }
+    accept();
 }
 
 } // namespace broker

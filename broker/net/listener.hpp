@@ -38,12 +38,14 @@ public:
 
 private:
     void accept();
+    void accept_waiting();
 
     shard& shard_;
     const listener_info& info_;
     connection_environment& environment_;
     boost::asio::ip::tcp::acceptor acceptor_;
     boost::asio::steady_timer pause_;
+    bool stuck_ = false; // a connection waits that cannot be accepted
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -91,6 +91,8 @@ public:
     [[nodiscard]] std::size_t store_pending_bytes() const { return store_->pending_bytes(); }
     // Grows within a turn with everything that is left to the store.
     [[nodiscard]] std::size_t left_to_store() const { return open_.bytes() + retained_changed_.size(); }
+    // Enough for one turn: no more is taken in before it is submitted. One message for every session there is may be more.
+    [[nodiscard]] bool full() const { return open_.bytes() > bounds_->store_pending_bytes_max / 16; }
 
     // A session waits for a ticket (QoS 2 deliveries whose handle must be on disk first).
     struct waiter {

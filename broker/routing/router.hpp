@@ -110,6 +110,9 @@ public:
     [[nodiscard]] virtual ticket durable_upto() const = 0;
     [[nodiscard]] bool is_durable(ticket t) const { return t <= durable_upto(); }
 
+    // This turn has left enough to the store: engines take no more in before the next one.
+    [[nodiscard]] virtual bool full() const = 0;
+
     // This shard's numbers; engines count what they receive, send and drop.
     [[nodiscard]] virtual counters& count() = 0;
 };

@@ -42,6 +42,7 @@ public:
     void expire_later(const message& m);
 
     [[nodiscard]] ticket durable_upto() const override { return desk_.durable_upto(); }
+    [[nodiscard]] bool full() const override { return desk_.full(); }
     [[nodiscard]] counters& count() override { return desk_.count(); }
 
 private:

@@ -111,6 +111,7 @@ void queue::leave(slot& who, time_point now) {
     std::ranges::sort(of_it, std::greater{}); // the oldest is put back last, in front
     for (const auto id : of_it) delivery_failed(unacknowledged_.extract(id).mapped().value, now);
     dispatch(now);
+    trim();
 }
 
 void queue::settled(message_id id, slot& who, queue_outcome how, time_point now) {
@@ -129,6 +130,7 @@ void queue::settled(message_id id, slot& who, queue_outcome how, time_point now)
     case queue_outcome::expired: expire(e, now); break;
     }
     dispatch(now);
+    trim();
 }
 
 // The count goes to disk here and nowhere else: a delivery that is accepted costs nothing.

@@ -51,7 +51,7 @@ void shard::run() {
         arm_timer();
         const auto until = received() + received_per_turn;
         io_.run_one();
-        for (std::size_t i = 1; i < handlers_per_turn && received() < until && io_.poll_one() != 0; ++i) {}
+        for (std::size_t i = 1; i < handlers_per_turn && received() < until && !core_.desk().full() && io_.poll_one() != 0; ++i) {}
         turn();
     }
     connections_.clear();
@@ -125,11 +125,12 @@ void shard::check_congestion() {
     const bool less = now < congested_;
     congested_ = now;
     if (stalled_.empty()) return;
-    if (less) {
+    if (less || congested_ == congestion::none) {
         const auto stalled = std::exchange(stalled_, {});
         for (const auto id : stalled) {
             if (auto* const c = find(id)) c->on_uncongested();
         }
+        boost::asio::post(io_, [] {}); // what they left to do is another turn's, which comes at once
     }
     if (stalled_.empty()) return;
     auto again = std::make_shared<boost::asio::steady_timer>(io_, congestion_check);

@@ -21,16 +21,20 @@ void engine::on_bytes(byte_view input, time_point now) {
         if (!closing_) buffer_.append(as_text(input.subspan(used)));
     } else {
         buffer_.append(as_text(input));
-        if (paused()) {
-            if (buffer_.size() > with_.bounds.max_message_bytes) {
-                count_refused(limit_kind::message_bytes);
-                fail_with(reason_code::packet_too_large, "limits.max_message: too much sent before CONNACK");
-            }
-            return;
+        if (is_unanswered() && buffer_.size() > with_.bounds.max_message_bytes) {
+            count_refused(limit_kind::message_bytes);
+            fail_with(reason_code::packet_too_large, "limits.max_message: too much sent before CONNACK");
         }
+        if (paused()) return;
         process_buffered(now);
     }
     if (buffer_.empty() && buffer_.capacity() > 4096) std::string{}.swap(buffer_);
+    settle_deferred(now);
+}
+
+void engine::go_on(time_point now) {
+    if (closing_ || paused()) return;
+    process_buffered(now);
     settle_deferred(now);
 }
 

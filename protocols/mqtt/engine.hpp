@@ -28,9 +28,8 @@ public:
     void close(const close_reason& why, time_point now) override;
     [[nodiscard]] const std::optional<close_reason>& closing() const override { return closing_; }
     void on_rights(welcome again, time_point now) override;
-    [[nodiscard]] bool paused() const override {
-        return phase_ == phase::admitting || phase_ == phase::claiming || phase_ == phase::recording;
-    }
+    [[nodiscard]] bool paused() const override { return is_unanswered() || with_.route.full(); }
+    void go_on(time_point now) override;
     void on_reading(bool reads, time_point now) override;
     [[nodiscard]] bool accepts_text() const override { return false; } // [MQTT-6.0.0-1]
     [[nodiscard]] client_info info() const override;
@@ -105,6 +104,9 @@ private:
     void accept(bool present, time_point now);
     void begin(std::string_view connack, time_point now);
     void process_buffered(time_point now);
+    [[nodiscard]] bool is_unanswered() const {
+        return phase_ == phase::admitting || phase_ == phase::claiming || phase_ == phase::recording;
+    }
     void refuse_connect(std::uint8_t v3_code, reason_code v5_code, const close_reason& why);
     void refuse_connect(std::uint8_t v3_code, reason_code v5_code, std::string_view why);
     [[nodiscard]] std::optional<will> will_of(const connect& c, time_point now);

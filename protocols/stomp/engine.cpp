@@ -32,15 +32,20 @@ void engine::on_bytes(byte_view input, time_point now) {
     now_ = now;
     last_in_ = now;       // [STOMP12-BEAT-6]
     if (leaving_) return; // nothing behind a DISCONNECT counts [STOMP12-DISCONNECT-1]
-    if (paused()) {
+    if (paused() || !buffer_.empty()) {
         buffer_ += as_text(input);
-        if (buffer_.size() - buffer_used_ > with_.bounds.max_message_bytes) {
+        if (is_unanswered() && buffer_.size() - buffer_used_ > with_.bounds.max_message_bytes) {
             fail_over(limit_kind::message_bytes, "too much sent while a session was moving");
         }
-        return;
+        return process_buffered(now);
     }
     const auto used = process(input, now);
     if (paused()) buffer_ = as_text(input.subspan(used));
+}
+
+void engine::go_on(time_point now) {
+    now_ = now;
+    process_buffered(now);
 }
 
 std::size_t engine::process(byte_view bytes, time_point now) {
@@ -62,9 +67,9 @@ void engine::trim() {
     if (topic_.capacity() > scratch_kept) std::string{}.swap(topic_);
 }
 
-// What came while a claim was under way; it may contain the next one.
+// What came while paused; it may contain the next reason to pause.
 void engine::process_buffered(time_point now) {
-    if (closing_ || buffer_.empty()) return;
+    if (closing_ || paused() || buffer_.empty()) return;
     buffer_used_ += process(as_bytes(std::string_view{buffer_}.substr(buffer_used_)), now);
     if (paused() && !closing_) return;
     std::string{}.swap(buffer_);

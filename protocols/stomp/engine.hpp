@@ -117,7 +117,8 @@ public:
     void close(const close_reason& why, time_point now) override;
     [[nodiscard]] const std::optional<close_reason>& closing() const override { return closing_; }
     void on_rights(welcome again, time_point now) override;
-    [[nodiscard]] bool paused() const override { return claiming_ != nullptr || newcomer_ != nullptr; }
+    [[nodiscard]] bool paused() const override { return is_unanswered() || with_.route.full(); }
+    void go_on(time_point now) override;
     void on_reading(bool reads, time_point now) override;
     [[nodiscard]] bool accepts_text() const override { return true; }
     [[nodiscard]] client_info info() const override;
@@ -143,6 +144,7 @@ private:
 
     std::size_t process(byte_view bytes, time_point now); // returns how much was consumed
     void process_buffered(time_point now);
+    [[nodiscard]] bool is_unanswered() const { return claiming_ != nullptr || newcomer_ != nullptr; }
     void dispatch(const frame& f, time_point now);
     void on_connect(const frame& f, time_point now);
     void enter(admission::answer given, time_point now);

@@ -142,6 +142,7 @@ public:
     void committing(std::size_t t);
     void committed(std::size_t t);
     void commit_refused(std::size_t t);
+    void commit_unanswered(std::size_t t); // its connection ended: done or refused, nobody knows
     void undone(std::size_t t); // ABORT, or its connection went before COMMIT
 
     void at_the_end(const losses& all);

@@ -113,7 +113,8 @@ void checker::browsed(const std::string& queue, const std::vector<given_out>& ro
         }
         if (once && j.browsed) problem(fmt::format("{} what is held elsewhere, or twice: {}", where, say(g.what)));
         j.browsed = true;
-        const bool aged = bounds_.queue_ttl.count() != 0 && p.routed_on + bounds_.queue_ttl <= now_;
+        // What was spilled goes when it has been read; with a disk at work that takes a while.
+        const bool aged = bounds_.queue_ttl.count() != 0 && p.routed_on + bounds_.queue_ttl + seconds{10} <= now_;
         if (once && aged && held == 0 && !moved_ && g.reason.empty()) {
             problem(fmt::format("{} what is too old: {}", where, say(g.what)));
         }
@@ -177,6 +178,13 @@ void checker::commit_refused(std::size_t t) {
     for (const auto n : transaction_of(t).acknowledged) jobs_[n].acknowledged = false;
     for (const auto n : transaction_of(t).sent) {
         if (publications_[n].retain) retained_[publications_[n].topic].certain = false; // it changed nothing
+    }
+}
+
+void checker::commit_unanswered(std::size_t t) {
+    for (const auto n : transaction_of(t).acknowledged) jobs_[n].acknowledged_in = 0;
+    for (const auto n : transaction_of(t).sent) {
+        if (publications_[n].retain) retained_[publications_[n].topic].certain = false;
     }
 }
 

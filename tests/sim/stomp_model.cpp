@@ -55,6 +55,7 @@ void stomp_model::lost() {
         in_.check().undone(transaction_);
         in_.count(event::transaction_lost_with_connection);
     }
+    if (committing_ != 0) in_.check().commit_unanswered(committing_);
     transaction_ = committing_ = 0;
     for (auto& s : subscriptions_) {
         in_.check().holder_gone(s.holder);
@@ -299,6 +300,7 @@ stomp_model::subscription* stomp_model::find(const std::string& id) {
 
 void stomp_model::notice_end() {
     if (!connection_ || !connection_->closed()) return;
+    if (committing_ != 0) in_.check().commit_unanswered(committing_);
     for (auto& s : subscriptions_) {
         in_.check().holder_gone(s.holder);
         if (s.party != nobody) in_.check().party_left(s.party);

@@ -37,6 +37,7 @@ limits small_bounds(dice& roll) {
         if (roll.chance(50)) b.session_queue_policy = "drop-new";
     }
     if (roll.chance(50)) b.mqtt_shared_error = "redeliver";
+    if (roll.chance(30)) b.store_pending_bytes_max = roll.between(1600, 16000); // a turn takes a sixteenth
     return b;
 }
 

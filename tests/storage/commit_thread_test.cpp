@@ -1,15 +1,58 @@
 // The commit thread over RocksDB: from submit to ticket, and an end that leaves nothing unwritten.
 #include "storage/commit_thread.hpp"
+#include "storage/memory_store.hpp"
 #include "storage/rocks_store.hpp"
 
 #include <doctest/doctest.h>
 
+#include <deque>
 #include <filesystem>
 #include <future>
 #include <random>
 
 using namespace broker;
 using namespace broker::storage;
+
+namespace {
+
+// Every write fails with the next of these words, then writing works.
+class sulking final : public backend {
+public:
+    explicit sulking(std::deque<std::string> reasons) : reasons_{std::move(reasons)} {}
+    result<void, storage_error> write(std::span<const batch* const> group, bool sync) override {
+        if (reasons_.empty()) return rows_.write(group, sync);
+        const auto why = reasons_.front();
+        reasons_.pop_front();
+        return fail(storage_error{why});
+    }
+    result<std::optional<std::string>, storage_error> get(column c, std::string_view key) const override { return rows_.get(c, key); }
+    result<void, storage_error> scan(column c, std::string_view prefix, std::string_view from, const row_visitor& visit) const override {
+        return rows_.scan(c, prefix, from, visit);
+    }
+
+private:
+    std::deque<std::string> reasons_;
+    memory_backend rows_;
+};
+
+} // namespace
+
+TEST_CASE("each reason why writing fails is told once, and when it works again") {
+    sulking disk{{"a sync failed", "cannot open file 7", "cannot open file 9"}};
+    committer work{disk, durability::sync, {[](completion&&) {}}};
+    std::vector<std::string> told;
+    std::promise<void> over;
+    commit_thread thread{work, [&](const store_trouble& t) {
+                             told.push_back(t.any() ? t.what : "over");
+                             if (!t.any()) over.set_value();
+                         }};
+    batch b;
+    b.put(column::meta, "row", "value");
+    (void)work.submit(shard_index{0}, std::move(b), {});
+    REQUIRE(over.get_future().wait_for(std::chrono::seconds{30}) == std::future_status::ready);
+    thread.stop();
+    CHECK(told == std::vector<std::string>{"a sync failed", "cannot open file 7", "over"});
+}
 
 TEST_CASE("tickets come in order after the rows are there; stop() writes what is pending") {
     const auto dir = std::filesystem::temp_directory_path() / ("brokerd-commit-" + std::to_string(std::random_device{}()));

@@ -130,6 +130,25 @@ TEST_CASE("room is seen again although nobody wants anything written") {
     CHECK_FALSE(b.told[0].back().full);
 }
 
+TEST_CASE("a store that can be written again, but without room enough, does not say that all is well") {
+    bench b;
+    b.disk.fail_next_writes(1, storage_error::kind::no_space);
+    b.put(0, 1);
+    CHECK_FALSE(b.work.run_once());
+    CHECK(b.told[1].back().full);
+    const auto told = b.told[1].size();
+    b.disk.set_room(backend::room{.free = 1100, .total = 100'000}); // enough to go on with, too little to begin again
+    CHECK(b.work.run_once());
+    CHECK(b.told[0].back().upto == ticket{1});
+    CHECK_FALSE(b.work.failed());
+    CHECK(b.work.trouble().full);
+    for (auto i = told; i != b.told[1].size(); ++i) CHECK(b.told[1][i].full);
+    b.disk.set_room(backend::room{.free = 1300, .total = 100'000});
+    CHECK_FALSE(b.work.run_once());
+    CHECK_FALSE(b.work.trouble().any());
+    CHECK_FALSE(b.told[1].back().failed);
+}
+
 TEST_CASE("a tenth of a small disk is room enough") {
     bench b;
     b.disk.set_room(backend::room{.free = 150, .total = 1000});

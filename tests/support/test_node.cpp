@@ -31,9 +31,14 @@ test_client::test_client(test_node& node, std::size_t shard, maker make)
 void test_client::receive(std::string_view bytes) {
     BROKER_ASSERT(engine_ != nullptr);
     engine_->on_bytes(as_bytes(bytes), node_.now());
+    // Too much for one turn: in as many as it takes.
+    while (engine_ && node_.shard(shard_).desk().full()) {
+        node_.end_turn(shard_);
+        if (engine_) engine_->go_on(node_.now());
+    }
     if (!node_.stepwise_) return node_.settle();
     watch_ticket();
-    if (engine_->closing()) out_.touch();
+    if (engine_ && engine_->closing()) out_.touch();
 }
 
 std::string test_client::sent() {
@@ -85,6 +90,7 @@ void test_client::end_of_turn() {
         return;
     }
     if (!out_.over_limit()) engine_->on_writable(node_.now());
+    engine_->go_on(node_.now());
     watch_ticket();
 }
 
@@ -301,7 +307,9 @@ void test_node::settle() {
         for (std::size_t i = 0; i != shards_.size(); ++i) moved |= turn(i);
         const auto clients = clients_;
         for (auto* const c : clients) {
-            if (!c->closed() && !c->out_.over_limit()) c->engine_->on_writable(now_);
+            if (c->closed()) continue;
+            if (!c->out_.over_limit()) c->engine_->on_writable(now_);
+            c->engine_->go_on(now_);
         }
         if (automatic_) {
             gate_->pass(std::numeric_limits<std::size_t>::max());

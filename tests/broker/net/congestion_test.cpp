@@ -57,8 +57,10 @@ private:
     storage::committer store_{rows_, storage::durability::sync, {[this](storage::completion&& c) { shard_.inbox().post(mail{std::move(c)}); }}};
     process_clock clock_;
     commons shared_{bounds_, store_, 1, 1, storage::durability::sync};
+    alarms alarms_;
+    doorkeeper door_{1000, "the test", alarms_, [this] { return clock_.now(); }};
+    connection_environment environment_{.node_name = "test", .door = door_};
     shard shard_{shard_index{0}, shared_, clock_};
-    connection_environment environment_;
     listener_info info_{.name = "test", .kind = listener_kind::mqtt};
     listener_address at_ = [] {
         listener_address a{.name = "test", .kind = listener_kind::mqtt, .host = "127.0.0.1"};

@@ -335,3 +335,20 @@ TEST_CASE("a store that takes nothing: 0x97, 3.x is closed; QoS 0 goes on, retai
     CHECK(told(node, v311("l"), "82: 0001 'r' 00") == bytes("90: 0001 00; 31: 'r' 30"));
     CHECK(told(node, v5("a"), "32: 't' 0001 [] 31") == bytes("40: 0001"));
 }
+
+TEST_CASE("a turn leaves the store no more than a sixteenth of limits.store_pending and one message, however much came at once") {
+    limits bounds;
+    bounds.store_pending_bytes_max = 16000;
+    test_node node{1, bounds};
+    client away{node, "10: 'MQTT' 04 00 0000 'away'"};
+    away.exchange("82: 0001 't' 01");
+    away.disconnect();
+    client writer{node, "10: 'MQTT' 04 02 0000 'w'"};
+    const auto before = node.shard(0).desk().durable_upto().value();
+    std::string all;
+    for (int i = 0; i != 40; ++i) all += wire("32: 't' 0001 61*100");
+    writer.receive(all);
+    CHECK(writer.sent().size() == std::size_t{40} * 4); // PUBACKs
+    CHECK(node.shard(0).desk().durable_upto().value() - before >= 4);
+    CHECK(node.disk().rows(storage::column::entries) == 40);
+}

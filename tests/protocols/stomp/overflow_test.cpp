@@ -161,3 +161,18 @@ TEST_CASE("limits.max_deliveries: what is sent back again and again is given up"
         CHECK(count.messages_dropped[static_cast<std::size_t>(drop_reason::rejected)] == (aside ? 0 : 1));
     }
 }
+
+TEST_CASE("a turn leaves the store no more than a sixteenth of limits.store_pending and one message, however much came at once") {
+    limits bounds;
+    bounds.store_pending_bytes_max = 16000;
+    test_node node{1, bounds};
+    stomp_client c{node, "1.2"};
+    const auto before = node.shard(0).desk().durable_upto().value();
+    std::string all;
+    for (int i = 0; i != 40; ++i) all += "SEND\ndestination:/queue/q\nreceipt:" + std::to_string(i) + "\n\n" + std::string(100, 'x') + '\0';
+    c.raw(all);
+    const auto answers = c.take();
+    REQUIRE(answers.size() == 40);
+    for (std::size_t i = 0; i != 40; ++i) CHECK(answers[i]["receipt-id"] == std::to_string(i));
+    CHECK(node.shard(0).desk().durable_upto().value() - before >= 4);
+}
