@@ -297,6 +297,7 @@ void connection::stall() {
 void connection::on_uncongested() {
     stalled_ = false;
     if (phase_ == phase::gone) return;
+    if (phase_ == phase::open && is_held_back()) return stall(); // less than it was, and still too much for this one
     if (engine_ && phase_ == phase::open) {
         engine_->go_on(shard_.now());
         watch_ticket();
