@@ -130,6 +130,10 @@ void engine::send_receipt(std::string_view id) {
 void engine::on_durable(ticket upto, time_point now) {
     if (closing_) return;
     now_ = now;
+    if (stores_will() && will_.session_->recorded_at() <= upto) {
+        begin(now);
+        process_buffered(now);
+    }
     while (!held_.empty() && held_.front().at <= upto) {
         send_receipt(held_.front().id);
         held_.pop_front();
@@ -236,7 +240,9 @@ void engine::on_deadline(time_point now) {
     now_ = now;
     const auto& bounds = with_.bounds;
     if (connected_ && until_ <= now) return close({.cause = close_cause::token_expired}, now);
-    if (newcomer_ && silent_until() <= now) return close({.cause = close_cause::overload, .detail = "not authenticated in time"}, now);
+    if (newcomer_ && silent_until() <= now) {
+        return close({.cause = close_cause::overload, .detail = stores_will() ? "the will could not be stored in time" : "not authenticated in time"}, now);
+    }
     if (silent_until() <= now) {
         const auto why = connected_ ? fmt::format("nothing received for {} ms: heart-beats every {} ms were promised",
                                                   (expect_every_ + bounds.stomp_heart_beat_grace).count(), expect_every_.count())
@@ -337,8 +343,8 @@ void engine::on_disconnected(time_point now) {
     if (auto* const s = std::exchange(will_.session_, nullptr)) {
         const auto* const last_will = s->last_will();
         const bool may = last_will == nullptr || may_.publish(last_will->topic(), last_will->retain()); // by the rules of now
-        if (!may) with_.route.count().drop(drop_reason::acl);
-        with_.sessions.detach(*s, !leaving_ && may, now);
+        if (!may && connected_) with_.route.count().drop(drop_reason::acl);
+        with_.sessions.detach(*s, connected_ && !leaving_ && may, now);
     }
 }
 

@@ -109,7 +109,10 @@ public:
 
     void on_bytes(byte_view input, time_point now) override;
     void on_durable(ticket upto, time_point now) override;
-    [[nodiscard]] ticket awaiting() const override { return held_.empty() ? ticket{} : held_.back().at; }
+    [[nodiscard]] ticket awaiting() const override {
+        if (stores_will()) return will_.session_->recorded_at();
+        return held_.empty() ? ticket{} : held_.back().at;
+    }
     void on_writable(time_point now) override;
     void on_deadline(time_point now) override;
     [[nodiscard]] time_point next_deadline() const override;
@@ -149,6 +152,8 @@ private:
     void on_connect(const frame& f, time_point now);
     void enter(admission::answer given, time_point now);
     void welcomed(time_point now);
+    void begin(time_point now);
+    [[nodiscard]] bool stores_will() const { return newcomer_ != nullptr && will_.session_ != nullptr; }
     void review_subscriptions();
     void on_send(const frame& f, time_point now);
     void renew_token(const frame& f, time_point now);

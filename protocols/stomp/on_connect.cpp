@@ -142,13 +142,23 @@ void engine::enter(admission::answer given, time_point now) {
 }
 
 void engine::welcomed(time_point now) {
+    if (newcomer_->last_will) {
+        auto last_will = std::move(newcomer_->last_will);
+        will_.session_ = with_.sessions.open_transient(client_id_, {.who = &will_, .user = user_, .last_will = std::move(last_will)}, now);
+        if (will_.session_ == nullptr) {
+            newcomer_.reset();
+            return fail("overload", "limits.max_sessions reached");
+        }
+        // Who reads CONNECTED counts on the will: on_durable() goes on when it is on disk.
+        if (!with_.route.is_durable(will_.session_->recorded_at())) return;
+    }
+    begin(now);
+}
+
+void engine::begin(time_point now) {
     const auto& bounds = with_.bounds;
     const auto theirs = std::move(*newcomer_);
     newcomer_.reset();
-    if (theirs.last_will) {
-        will_.session_ = with_.sessions.open_transient(client_id_, {.who = &will_, .user = user_, .last_will = theirs.last_will}, now);
-        if (will_.session_ == nullptr) return fail("overload", "limits.max_sessions reached");
-    }
     connected_ = true;
     ++with_.route.count().clients[static_cast<std::size_t>(protocol_kind::stomp)];
     parser_.set_connected();

@@ -293,6 +293,9 @@ const std::vector<exchange> wills{
     {every, "with its content type", {subscribe("w", "/topic/w"), with_will + "will-content-type:text/plain\n\n", "a> CONNECTED\n*\n\n", "a/", message("w", "/topic/w", "gone", "", "content-type:text/plain\n")}},
     {every, "retained", {with_will + "will-retain:true\n\n", "a> CONNECTED\n*\n\n", "a/", subscribe("w", "/topic/w"), message("w", "/topic/w", "gone", "retain:true\n")}},
     {every, "into a queue", {"a: CONNECT\naccept-version:{v}\nhost:h\nwill-destination:/queue/w\nwill-body:gone\n\n", "a> CONNECTED\n*\n\n", "a/", subscribe("w", "/queue/w"), message("w", "/queue/w", "gone")}},
+    {every, "CONNECTED waits until it is on disk", {"hold", with_will + "\n", "a.", "commit", "a> CONNECTED\n*\n\n"}},
+    {every, "who went before CONNECTED has none", {subscribe("w", "/topic/w"), "hold", with_will + "\n", "a.", "a/", "commit", "w."}},
+    {every, "what came behind CONNECT waits as well", {"hold", with_will + "\n", "a: SEND\ndestination:/topic/t\nreceipt:1\n\nx", "a.", "commit", "a> CONNECTED\n*\n\n", "a> RECEIPT\nreceipt-id:1\n\n"}},
     {every, "without a body", {subscribe("w", "/topic/w"), "a: CONNECT\naccept-version:{v}\nhost:h\nwill-destination:/topic/w\n\n", "a> CONNECTED\n*\n\n", "a/", message("w", "/topic/w", "")}},
 };
 
