@@ -23,13 +23,14 @@ listener_address loopback(std::uint16_t port) { return {.name = "test", .kind = 
 TEST_CASE("listener: an address that is tried accepts nobody, who would be reset in a moment") {
     auto at = loopback(0);
     probe(at);
-    REQUIRE(at.port != 0);
+    const auto port = at.port; // probe() writes it each time
+    REQUIRE(port != 0);
     std::atomic<bool> stop{false};
     std::atomic<unsigned> attempts{0};
     std::atomic<unsigned> accepted{0};
     std::thread client{[&] {
         for (; !stop; ++attempts) {
-            if (test::peer::answers(at.port)) ++accepted;
+            if (test::peer::answers(port)) ++accepted;
         }
     }};
     while (attempts < 2'000) probe(at);
