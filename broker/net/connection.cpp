@@ -274,8 +274,8 @@ void connection::on_readable() {
         if (phase_ != phase::draining) feed(buffer.first(size)); // else: only waiting for the peer's end
         if (phase_ == phase::gone) return;
         storing_ = desk.left_to_store() != left_before;
-        if (engine_ && (engine_->closing() || engine_->paused())) break;
         if (size < buffer.size() || is_held_back()) break;
+        if (engine_ && (engine_->closing() || engine_->paused())) break;
     }
     watch_ticket();
     watch_deadline();

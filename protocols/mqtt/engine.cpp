@@ -16,7 +16,7 @@ engine::engine(const engine_context& with, time_point now)
 // Any piece of the stream: packets and what they come in share no boundaries [MQTT-6.0.0-2].
 void engine::on_bytes(byte_view input, time_point now) {
     if (closing_) return;
-    if (buffer_.empty() && !paused()) {
+    if (buffer_.empty() && !is_unanswered()) {
         const auto used = process(input, now);
         if (!closing_) buffer_.append(as_text(input.subspan(used)));
     } else {
