@@ -175,10 +175,8 @@ void checker::committed(std::size_t t) {
 
 void checker::commit_refused(std::size_t t) {
     undone(t);
+    commit_unanswered(t);
     for (const auto n : transaction_of(t).acknowledged) jobs_[n].acknowledged = false;
-    for (const auto n : transaction_of(t).sent) {
-        if (publications_[n].retain) retained_[publications_[n].topic].certain = false; // it changed nothing
-    }
 }
 
 void checker::commit_unanswered(std::size_t t) {
