@@ -16,11 +16,12 @@ struct size_value { std::size_t* to; };
 struct count_value { std::size_t* to; };
 struct choice_value { std::string* to; std::string_view choices; }; // "a|b|c"
 
+using target = std::variant<bool*, std::uint16_t*, std::uint32_t*, count_value, size_value, seconds*, milliseconds*, std::string*,
+                            choice_value, storage::durability*, overflow_policy*, std::vector<std::string>*>;
+
 struct option {
     std::string_view key{};
-    std::variant<bool*, std::uint16_t*, std::uint32_t*, count_value, size_value, seconds*, milliseconds*, std::string*,
-                 choice_value, storage::durability*, overflow_policy*, std::vector<std::string>*>
-        to{};
+    target to{};
     std::string_view doc{};
 };
 
