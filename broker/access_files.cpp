@@ -17,6 +17,8 @@ namespace broker {
 namespace {
 
 constexpr std::size_t file_bytes_max = 64 * 1024 * 1024;
+constexpr seconds jwks_refresh_min{10};
+constexpr seconds jwks_refresh_max{24 * 3'600}; // jwks_cache keeps them for as long
 
 void note_if_open(std::string_view key, const std::string& file, std::vector<std::string>& notes) {
     struct stat about {};
@@ -91,6 +93,19 @@ result<std::vector<security::key>, std::string> keys_of(const config::auth_optio
     return keys;
 }
 
+// Where its keys are fetched from, if anywhere.
+result<void, std::string> take_issuer(const config::auth_options& from, const security::issuer_keys* before, loaded_access& made) {
+    if (from.jwt_jwks_url.empty()) return {};
+    auto client = http_client::make(from.jwt_jwks_url, {.ca_file = from.jwt_jwks_ca, .body_bytes_max = security::jwks_bytes_max, .plain_anywhere = from.plain_http});
+    if (!client) return fail("auth.jwt.jwks_url: " + client.error());
+    if (from.jwt_jwks_refresh < jwks_refresh_min || from.jwt_jwks_refresh > jwks_refresh_max) return fail(std::string{"auth.jwt.jwks_refresh: must be 10s to 24h"});
+    const security::jwks_cache::settings when{.refresh = from.jwt_jwks_refresh};
+    made.issuer = before != nullptr && before->url() == from.jwt_jwks_url ? std::make_shared<security::issuer_keys>(*before, when)
+                                                                          : std::make_shared<security::issuer_keys>(from.jwt_jwks_url, when);
+    made.issuer_from = std::move(*client);
+    return {};
+}
+
 result<security::policy, std::string> policy_of(const config::auth_options& from) {
     security::policy made;
     if (!from.acl_file.empty()) {
@@ -118,12 +133,12 @@ result<security::policy, std::string> policy_of(const config::auth_options& from
 
 } // namespace
 
-result<loaded_access, std::string> load_access(const config::auth_options& from) {
+result<loaded_access, std::string> load_access(const config::auth_options& from, const security::issuer_keys* before) {
     loaded_access made;
     const bool has_rules = !from.acl_file.empty() || !from.roles.empty() || from.default_policy == "deny";
     if (!from.has_method() && !has_rules) return made;
     if (!from.has_method() && !from.anonymous) {
-        return fail(std::string{"auth: there are rules, but no way to come in; write auth.password_file, auth.jwt.key_file, or anonymous = true"});
+        return fail(std::string{"auth: there are rules, but no way to come in; write auth.password_file, auth.jwt.key_file, auth.jwt.jwks_url, or anonymous = true"});
     }
 
     security::access_settings settings{.order = {}, .anonymous = from.anonymous};
@@ -136,6 +151,7 @@ result<loaded_access, std::string> load_access(const config::auth_options& from)
     if (!algorithms) return fail(std::move(algorithms.error()));
     auto keys = keys_of(from, *algorithms, made.notes);
     if (!keys) return fail(std::move(keys.error()));
+    if (auto taken = take_issuer(from, before, made); !taken) return fail(std::move(taken.error()));
     settings.tokens = {.issuers = from.jwt_issuer.empty() ? std::vector<std::string>{} : std::vector{from.jwt_issuer},
                        .audiences = from.jwt_audience,
                        .algorithms = std::move(*algorithms),
@@ -162,7 +178,7 @@ result<loaded_access, std::string> load_access(const config::auth_options& from)
     if (!policy) return fail(std::move(policy.error()));
     auto book = security::rule_book::make(std::move(*policy));
     if (!book) return fail("auth: " + book.error());
-    made.control = std::make_shared<const security::access_control>(std::move(settings), std::move(*keys), std::move(users), std::move(*book));
+    made.control = std::make_shared<const security::access_control>(std::move(settings), std::move(*keys), std::move(users), std::move(*book), made.issuer);
     return made;
 }
 

@@ -4,6 +4,7 @@
 #include "config/options.hpp"
 #include "core/result.hpp"
 #include "net/gate.hpp"
+#include "net/http_client.hpp"
 #include "storage/keys.hpp"
 
 #include <memory>
@@ -15,11 +16,13 @@ namespace broker {
 struct loaded_access {
     std::shared_ptr<const security::access_control> control{}; // null: nothing is configured, everybody is let in
     access_desk::settings desk{};
+    std::shared_ptr<security::issuer_keys> issuer{}; // that of `control`; null: nothing is fetched
+    std::optional<http_client> issuer_from{};        // what fetches its keys
     std::vector<std::string> notes{}; // for the log: what was left out, what others may read
 };
 
-// Error: one line: which key or file, what, what to do.
-[[nodiscard]] result<loaded_access, std::string> load_access(const config::auth_options& from);
+// Keys fetched for `before` are kept if they come from the same URL. Error: one line: which key or file, what, what to do.
+[[nodiscard]] result<loaded_access, std::string> load_access(const config::auth_options& from, const security::issuer_keys* before = nullptr);
 
 // What the store says is revoked. False: there are too many.
 [[nodiscard]] bool revoke(security::revocations& into, storage::revoked what, std::string_view name, std::int64_t at_ms);

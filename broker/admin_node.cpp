@@ -143,6 +143,8 @@ result<admin::status, admin_error> admin_node::get_status() {
     });
     s.store_failed = store_.trouble().any();
     s.alarms = alarms_.all();
+    s.jwks_fetched = facts_.outside->jwks_fetched;
+    s.jwks_failed = facts_.outside->jwks_failed;
     s.store_pending_bytes = store_.pending_bytes();
     const auto metrics = store_.metrics();
     const auto convert = [](const storage::histogram& h) {

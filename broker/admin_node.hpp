@@ -4,6 +4,7 @@
 #include "admin/node.hpp"
 #include "net/connection.hpp"
 #include "net/listener.hpp"
+#include "net/outside_counters.hpp"
 #include "shard/shard.hpp"
 #include "storage/committer.hpp"
 #include "storage/rocks_store.hpp"
@@ -24,6 +25,7 @@ struct node_facts { // what does not change while the server runs
     std::vector<listener_address> listeners;
     const storage::rocks_backend* disk = nullptr; // null: nothing is on disk
     access_desk* access = nullptr;                // null: everybody is let in
+    const outside_counters* outside = nullptr;    // not null
 };
 
 class admin_node final : public admin::node {

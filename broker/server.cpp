@@ -85,6 +85,14 @@ void server::let_in() {
     if (!loaded->control) return;
     access_ = std::make_unique<access_desk>(loaded->desk, std::move(loaded->control));
     environment_.access = access_.get();
+    fetch_keys(*loaded);
+}
+
+// The first fetch is under way when the first client comes; who is there before its end waits for it.
+void server::fetch_keys(loaded_access& chosen) {
+    fetcher_.reset(); // it clears the alarm that its successor may raise
+    if (!chosen.issuer) return;
+    fetcher_ = std::make_unique<jwks_fetcher>(std::move(chosen.issuer), std::move(*chosen.issuer_from), alarms_, outside_, [this] { return clock_.now(); });
 }
 
 void server::watch_files() {
@@ -100,7 +108,7 @@ void server::reload(const config::options& chosen) {
         speaks_tls = true;
         (void)endpoint->reload("SIGHUP"); // the log says what came of it
     }
-    auto loaded = load_access(chosen.auth);
+    auto loaded = load_access(chosen.auth, fetcher_ ? &fetcher_->keys() : nullptr);
     if (!loaded) return spdlog::error("reload: {}; everything stays as it was", loaded.error());
     for (const auto& note : loaded->notes) spdlog::warn("{}", note);
     if (static_cast<bool>(access_) != static_cast<bool>(loaded->control)) {
@@ -109,6 +117,7 @@ void server::reload(const config::options& chosen) {
     if (!access_ && !speaks_tls) return spdlog::info("reload: nothing to do");
     if (!access_) return;
     access_->replace(std::move(loaded->control));
+    fetch_keys(*loaded);
     std::vector<shard*> all;
     for (const auto& s : shards_) all.push_back(s.get());
     review_access(all);
@@ -277,7 +286,8 @@ void server::listen() {
                                                     .durability = std::string{word(options_.durability)},
                                                     .listeners = addresses_,
                                                     .disk = disk_,
-                                                    .access = access_.get()},
+                                                    .access = access_.get(),
+                                                    .outside = &outside_},
                                          all, *commons_, *committer_, alarms_, clock_);
     admin_ = std::make_unique<admin_listener>(*node_, options_.admin_socket, options_.admin_http, files_.admin);
     if (options_.sys_interval.count() != 0) sys_ = std::make_unique<sys_publisher>(all, clock_, options_.sys_interval);

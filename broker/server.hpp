@@ -9,6 +9,7 @@
 #include "net/admin_listener.hpp"
 #include "net/connection.hpp"
 #include "net/gate.hpp"
+#include "net/jwks_fetcher.hpp"
 #include "net/listener.hpp"
 #include "shard/shard.hpp"
 #include "storage/commit_thread.hpp"
@@ -20,6 +21,8 @@
 #include <vector>
 
 namespace broker {
+
+struct loaded_access;
 
 // The TLS endpoint of each listener, null where it speaks plain. Logs what works and should not be so. Throws config_error.
 [[nodiscard]] std::vector<std::shared_ptr<tls_endpoint>> load_certificates(const config::options& chosen);
@@ -42,6 +45,7 @@ public:
 
 private:
     void let_in();
+    void fetch_keys(loaded_access& chosen);
     void check_descriptors() const;
     void open_store();
     void recover();
@@ -66,7 +70,9 @@ private:
     connection_environment environment_;
     std::vector<std::unique_ptr<listener_info>> infos_; // connections know theirs to the end
     std::vector<std::unique_ptr<shard>> shards_;
+    outside_counters outside_;
     std::unique_ptr<access_desk> access_; // null: everybody is let in
+    std::unique_ptr<jwks_fetcher> fetcher_; // null: no keys are fetched. Tells shards
     std::vector<listener_address> addresses_;
     std::vector<std::vector<std::unique_ptr<listener>>> listeners_; // by shard
     std::unique_ptr<sys_publisher> sys_;

@@ -166,6 +166,8 @@ response metrics(node& on, const request&) {
     c.histogram_of("broker_store_fsync_seconds", "Synced writes.", s->store_fsync_seconds);
     c.histogram_of("broker_store_batch_messages", "Operations per group commit.", s->store_batch_messages);
     c.value("broker_store_failed", "1 while durable publications are refused.", gauge, s->store_failed ? 1 : 0);
+    c.value("broker_jwks_fetches_total", "Fetches of auth.jwt.jwks_url.", counter, n(s->jwks_fetched), {{"result", "ok"}});
+    c.value("broker_jwks_fetches_total", "Fetches of auth.jwt.jwks_url.", counter, n(s->jwks_failed), {{"result", "failed"}});
     for (const auto& a : s->alarms) {
         c.value("broker_alarms", "1 for every alarm that is raised.", gauge, 1, {{"name", a.name}});
     }

@@ -184,6 +184,8 @@ struct status {
     std::size_t session_queue_messages = 0;
     bool store_failed = false;
     std::vector<alarm> alarms;
+    std::uint64_t jwks_fetched = 0; // auth.jwt.jwks_url
+    std::uint64_t jwks_failed = 0;
     std::size_t store_pending_bytes = 0;
     histogram store_commit_seconds;
     histogram store_fsync_seconds;

@@ -41,6 +41,10 @@ struct auth_options {
     std::string acl_file{};
     std::string jwt_key_file{};
     std::string jwt_jwks_file{};
+    std::string jwt_jwks_url{};
+    seconds jwt_jwks_refresh{3'600};
+    std::string jwt_jwks_ca{}; // empty: the authorities the system trusts
+    bool plain_http = false;   // http:// also to hosts that are not this one
     std::vector<std::string> jwt_algorithms{};
     std::string jwt_issuer{};
     std::vector<std::string> jwt_audience{};
@@ -54,7 +58,7 @@ struct auth_options {
     std::vector<role> roles{};
 
     // Somebody has to prove who he is.
-    [[nodiscard]] bool has_method() const { return !password_file.empty() || !jwt_key_file.empty() || !jwt_jwks_file.empty(); }
+    [[nodiscard]] bool has_method() const { return !password_file.empty() || !jwt_key_file.empty() || !jwt_jwks_file.empty() || !jwt_jwks_url.empty(); }
 };
 
 struct options {

@@ -13,7 +13,7 @@
 namespace broker {
 
 struct alarm {
-    std::string name{};   // disk_full, store_failed, store_damaged
+    std::string name{};   // disk_full, store_failed, store_damaged, jwks_unavailable
     std::string detail{}; // one line: what, where, what to do
     time_point since{};
 };

@@ -16,11 +16,35 @@ std::string_view or_nobody(std::string_view user) { return user.empty() ? "(anon
 
 std::optional<admission::answer> gate::ask(const newcomer& who, answered later) {
     client_id_ = who.client_id;
-    security::credentials with{.user = std::string{who.user}};
-    if (who.password) with.password = *who.password;
-    with.token = who.token;
+    connect_ = {.user = std::string{who.user}, .token = std::string{who.token}};
+    if (who.password) connect_.password = *who.password;
     const auto control = desk_.now();
-    auto given = desk_.with_revoked([&](const auto& revoked) { return control->decide(request_, with, client_id_, revoked, shard_.now()); });
+    auto given = decision_of(*control);
+    const auto* const no = std::get_if<security::denied>(&given);
+    if (no != nullptr && no->unknown_key && await_keys(*control, later)) return std::nullopt;
+    return follow(control, std::move(given), std::move(later));
+}
+
+security::access_decision gate::decision_of(const security::access_control& control) const {
+    return desk_.with_revoked([&](const auto& revoked) { return control.decide(request_, connect_, client_id_, revoked, shard_.now()); });
+}
+
+// Once: whoever invents names of keys does not stay.
+bool gate::await_keys(const security::access_control& control, answered later) {
+    auto wanted = std::make_shared<std::atomic<bool>>(true);
+    auto anew = [this, wanted, later = std::move(later)] {
+        if (!wanted->load(std::memory_order_relaxed)) return; // the connection is gone
+        const auto then = desk_.now();
+        if (auto given = follow(then, decision_of(*then), later)) later(std::move(*given), shard_.now());
+    };
+    const auto now = shard_.now();
+    if (!control.await_keys(now, [&on = shard_, anew = std::move(anew)] { on.inbox().post(mail{errand{anew}}); })) return false;
+    question_.emplace(std::move(wanted));
+    return true;
+}
+
+std::optional<admission::answer> gate::follow(const std::shared_ptr<const security::access_control>& control, security::access_decision given,
+                                              answered later) {
     const auto* const question = std::get_if<security::password_question>(&given);
     if (question == nullptr) return decided(std::move(given));
     question_ = desk_.pool().ask(
@@ -33,8 +57,10 @@ std::optional<admission::answer> gate::ask(const newcomer& who, answered later) 
 }
 
 admission::answer gate::decided(security::access_decision given) {
+    connect_ = {};
     if (const auto* const no = std::get_if<security::denied>(&given)) {
         spdlog::warn("client {} from {}: not let in: {}", utf8_prefix(client_id_, 80), address_, no->why);
+        if (no->unavailable) return close_reason{.cause = close_cause::overload, .detail = "cannot be told at the moment, try again"};
         return close_reason{.cause = no->expired ? close_cause::token_expired : close_cause::not_authenticated};
     }
     in_ = std::get<security::admitted>(std::move(given));
@@ -45,7 +71,11 @@ admission::answer gate::decided(security::access_decision given) {
 
 admission::answer gate::renew(std::string_view token) {
     if (!in_) return close_reason{.cause = close_cause::not_authenticated};
-    return decided(desk_.with_revoked([&](const auto& revoked) { return desk_.now()->renew(*in_, token, revoked, shard_.now()); }));
+    const auto control = desk_.now();
+    auto given = desk_.with_revoked([&](const auto& revoked) { return control->renew(*in_, token, revoked, shard_.now()); });
+    // Its connection ends; the key is there when it comes back.
+    if (const auto* const no = std::get_if<security::denied>(&given); no != nullptr && no->unknown_key) (void)control->await_keys(shard_.now(), [] {});
+    return decided(std::move(given));
 }
 
 std::optional<admission::answer> gate::again() {

@@ -71,15 +71,21 @@ public:
     [[nodiscard]] std::optional<answer> again();
 
 private:
+    // The answer, or nothing while somebody else is asked: then `later` hears it.
+    [[nodiscard]] std::optional<answer> follow(const std::shared_ptr<const security::access_control>& control, security::access_decision given,
+                                               answered later);
+    [[nodiscard]] bool await_keys(const security::access_control& control, answered later);
+    [[nodiscard]] security::access_decision decision_of(const security::access_control& control) const;
     [[nodiscard]] answer decided(security::access_decision given);
 
     access_desk& desk_;
     shard& shard_;
     std::string address_;
     security::credentials request_;
+    security::credentials connect_{}; // while it is decided
     std::string client_id_;
     std::optional<security::admitted> in_{};
-    std::optional<security::worker_pool::question> question_{};
+    std::optional<security::worker_pool::question> question_{}; // what is under way
     std::set<std::pair<security::action, const security::rule*>> told_; // denials that are in the log
 };
 

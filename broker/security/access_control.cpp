@@ -39,7 +39,7 @@ std::string_view name(method m) {
 
 bool access_control::recognises(method m, const credentials& c) const {
     switch (m) {
-    case method::token: return !keys_.empty() && (!c.token.empty() || (settings_.tokens_as_password && c.password && looks_like_token(*c.password)));
+    case method::token: return (!keys_.empty() || issuer_) && (!c.token.empty() || (settings_.tokens_as_password && c.password && looks_like_token(*c.password)));
     case method::users: return users_ != nullptr && c.token.empty() && !c.user.empty() && c.password;
     case method::anonymous: return settings_.anonymous && c.none();
     }
@@ -68,12 +68,32 @@ access_decision access_control::decide(const credentials& request, const credent
     return denied{.why = "no method recognises the credentials"};
 }
 
+// With our own keys, then with those the issuer has now.
+result<token, token_error> access_control::verified(std::string_view text, time_point now) const {
+    auto by_own = verify_jwt(text, keys_, settings_.tokens, now);
+    using enum token_error;
+    if (by_own || !issuer_ || (by_own.error() != unknown_key && by_own.error() != wrong_key_algorithm && by_own.error() != bad_signature)) return by_own;
+    const auto fetched = issuer_->keys(now);
+    if (!fetched) return by_own;
+    auto by_fetched = verify_jwt(text, fetched->keys, settings_.tokens, now);
+    // A key of ours was meant, and none of theirs.
+    return !by_fetched && by_fetched.error() == unknown_key ? by_own : by_fetched;
+}
+
+bool access_control::await_keys(time_point now, std::function<void()> then) const { return issuer_ && issuer_->await_unknown(now, std::move(then)); }
+
 access_decision access_control::by_token(std::string_view text, std::string_view user, std::string_view client_id, const revocations& revoked,
                                  time_point now) const {
     const auto no = [](std::string why, bool expired = false) { return denied{.by = method::token, .why = std::move(why), .expired = expired}; };
-    const auto verified = verify_jwt(text, keys_, settings_.tokens, now);
-    if (!verified) return no(fmt::format("token: {}", security::text(verified.error())), verified.error() == token_error::expired);
-    const auto& t = *verified;
+    const auto read = verified(text, now);
+    if (!read) {
+        auto why = no(fmt::format("token: {}", security::text(read.error())), read.error() == token_error::expired);
+        why.unknown_key = read.error() == token_error::unknown_key;
+        why.unavailable = why.unknown_key && issuer_ && !issuer_->keys(now);
+        if (why.unavailable) why.why += ", and the issuer's are not to be had";
+        return why;
+    }
+    const auto& t = *read;
     if (!is_utf8(t.user) || t.user.contains('\0')) return no("token: its user is no text");
     const bool named = std::ranges::find(names_nobody, user) == names_nobody.end();
     if (named && user != t.user) return no(fmt::format("the token of '{}' with the name of another user", t.user));
@@ -108,7 +128,7 @@ access_decision access_control::answer(const password_question& question) const 
 }
 
 access_decision access_control::renew(const admitted& before, std::string_view token, const revocations& revoked, time_point now) const {
-    if (keys_.empty()) return denied{.why = "tokens are not taken"};
+    if (keys_.empty() && !issuer_) return denied{.why = "tokens are not taken"};
     auto decided = by_token(token, "", before.who.client_id, revoked, now);
     const auto* const after = std::get_if<admitted>(&decided);
     if (after != nullptr && after->who.user != before.who.user) {

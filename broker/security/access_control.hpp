@@ -5,10 +5,11 @@
 //   users      a login with a password: argon2id, so the answer is a question for a worker_pool
 //   anonymous  nothing at all, if it is written out
 //
-// One immutable snapshot per process; a reload makes a new one. Threading: any.
+// One snapshot per process, immutable but for the keys an issuer has at the moment; a reload makes a new one. Threading: any.
 #pragma once
 
 #include "security/credentials.hpp"
+#include "security/issuer_keys.hpp"
 #include "security/jwt.hpp"
 #include "security/revocations.hpp"
 #include "security/rights.hpp"
@@ -44,6 +45,8 @@ struct denied {
     std::optional<method> by{}; // nothing: no method recognised it
     std::string why{};
     bool expired = false; // a token that was good: the peer may be told (`token_expired`)
+    bool unknown_key = false; // of a token: await_keys() may bring it
+    bool unavailable = false; // nobody can tell at the moment: the peer may come again
 };
 
 // To be asked where it may take its time.
@@ -57,13 +60,18 @@ using access_decision = std::variant<admitted, denied, password_question>;
 
 class access_control {
 public:
-    // `rules` not null. No keys: tokens are not recognised; no users: logins are not.
-    access_control(access_settings settings, std::vector<key> keys, std::shared_ptr<const user_table> users, std::shared_ptr<const rule_book> rules)
-        : settings_{std::move(settings)}, keys_{std::move(keys)}, users_{std::move(users)}, rules_{std::move(rules)} {}
+    // `rules` not null. Neither keys nor an issuer: tokens are not recognised; no users: logins are not.
+    access_control(access_settings settings, std::vector<key> keys, std::shared_ptr<const user_table> users, std::shared_ptr<const rule_book> rules,
+                   std::shared_ptr<issuer_keys> issuer = nullptr)
+        : settings_{std::move(settings)}, keys_{std::move(keys)}, issuer_{std::move(issuer)}, users_{std::move(users)}, rules_{std::move(rules)} {}
 
     // What a peer brought with its request and with CONNECT, which is as good as nothing where it is empty. `client_id` as granted.
     [[nodiscard]] access_decision decide(const credentials& request, const credentials& connect, std::string_view client_id,
                                          const revocations& revoked, time_point now) const;
+
+    // After denied::unknown_key. True: keys are being fetched, and `then` is called after it, on another thread: decide() anew. False: there
+    // will be none soon, and it is denied.
+    [[nodiscard]] bool await_keys(time_point now, std::function<void()> then) const;
 
     // Takes milliseconds.
     [[nodiscard]] access_decision answer(const password_question& question) const;
@@ -75,11 +83,13 @@ public:
 private:
     [[nodiscard]] access_decision by_token(std::string_view token, std::string_view user, std::string_view client_id, const revocations& revoked,
                                            time_point now) const;
+    [[nodiscard]] result<token, token_error> verified(std::string_view token, time_point now) const;
     [[nodiscard]] access_decision with_rights(admitted who) const;
     [[nodiscard]] bool recognises(method m, const credentials& c) const;
 
     access_settings settings_;
     std::vector<key> keys_;
+    std::shared_ptr<issuer_keys> issuer_; // null: no keys from elsewhere
     std::shared_ptr<const user_table> users_;
     std::shared_ptr<const rule_book> rules_;
 };

@@ -20,15 +20,18 @@ public:
         seconds refresh{3'600};
         seconds keep{24 * 3'600};
         seconds retry_max{300};
-        seconds unknown_every{30};
+        seconds unknown_every{10};
     };
 
     explicit jwks_cache(const settings& s) : settings_{s} {}
+    // With what `before` has fetched; fetched anew at once.
+    jwks_cache(const settings& s, const jwks_cache& before) : settings_{s}, keys_{before.keys_}, fetched_at_{before.fetched_at_} {}
 
     // When to fetch; in the past: now. Never while a fetch is under way.
     [[nodiscard]] time_point next_fetch() const { return fetching_ ? never : next_; }
 
     void on_begun() { fetching_ = true; }
+    [[nodiscard]] bool fetching() const { return fetching_; }
     // Error: nothing in it can be used, which counts as failed; one line for the log.
     [[nodiscard]] result<void, std::string> on_fetched(std::string_view body, time_point now);
     void on_failed(time_point now);

@@ -67,6 +67,11 @@ TEST_CASE("what is wrong with [auth] is said with its key, its file and what to 
     CHECK(error_of({.order = {"magic"}, .jwt_key_file = key}).find("auth.order: \"magic\" is not one of jwt, users") == 0);
     CHECK(error_of({.jwt_key_file = key, .roles = {{.name = "r", .rules = {"permit x"}}}}).find("role r: \"permit x\": ") == 0);
     CHECK(error_of({.jwt_key_file = key, .roles = {{.name = "r"}, {.name = "r"}}}).find("auth: ") == 0);
+    CHECK(error_of({.jwt_jwks_url = "issuer.example"}).find("auth.jwt.jwks_url: \"issuer.example\": neither https://") == 0);
+    CHECK(error_of({.jwt_jwks_url = "http://issuer.example/"}).find("auth.plain_http = true") != std::string::npos);
+    CHECK(error_of({.jwt_jwks_url = "http://issuer.example/", .plain_http = true}) == "(accepted)");
+    CHECK(error_of({.jwt_jwks_url = "https://issuer.example/", .jwt_jwks_refresh = seconds{0}}) == "auth.jwt.jwks_refresh: must be 10s to 24h");
+    CHECK(error_of({.jwt_jwks_url = "https://issuer.example/", .jwt_jwks_ca = "/nowhere"}).find("/nowhere: holds no certificate") != std::string::npos);
     CHECK(error_of({.jwt_key_file = key}) == "(accepted)");
 }
 
@@ -93,4 +98,17 @@ TEST_CASE("a secret that everybody can read is a warning") {
     REQUIRE(loaded->notes.size() == 1);
     CHECK(loaded->notes[0].find("can be read by everybody; chmod o-r") != std::string::npos);
     CHECK(load_access({.jwt_key_file = s.file("key2", std::string{secret})})->notes.empty());
+}
+
+TEST_CASE("what was fetched stays if it comes from the same URL") {
+    const auto set = R"({"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]})";
+    const auto first = load_access({.jwt_jwks_url = "https://one.example/"});
+    REQUIRE(first);
+    REQUIRE(first->issuer->on_fetched(set, time_point{}));
+    const auto same = load_access({.jwt_jwks_url = "https://one.example/", .jwt_jwks_refresh = seconds{60}}, first->issuer.get());
+    REQUIRE(same);
+    CHECK(same->issuer->keys(time_point{}) != nullptr);
+    const auto other = load_access({.jwt_jwks_url = "https://two.example/"}, first->issuer.get());
+    REQUIRE(other);
+    CHECK(other->issuer->keys(time_point{}) == nullptr);
 }

@@ -159,3 +159,64 @@ TEST_CASE("changed users and rules meet those who are connected") {
     b.settings.anonymous = false;
     CHECK(bench::words(b.made().under_new_rules(nobody, b.revoked)) == "no: anonymous clients are not let in any more");
 }
+
+TEST_CASE("an issuer's keys beside our own: what it has now counts") {
+    const bench b;
+    constexpr std::string_view private_key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
+    const auto theirs = *key::from_pem(private_key, {}, "e"); // RFC 8037 §A.1
+    const auto set_of = [](std::string_view id) {
+        return R"({"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":")" + std::string{id} + "\"}]}";
+    };
+    const auto issuer = std::make_shared<issuer_keys>("https://issuer.example/keys", jwks_cache::settings{});
+    const access_control a{b.settings, {b.issuer}, nullptr, *rule_book::make(b.rules), issuer};
+    const auto by = [&](const std::string& token, time_point at = now) { return a.decide({}, bearer(token), "phone", b.revoked, at); };
+    const auto token = *mint_jwt(theirs, boost::json::parse(R"({"sub":"eve","exp":1800000100})").as_object());
+
+    const auto none = std::get<denied>(by(token));
+    CHECK(none.why == "token: unknown key, and the issuer's are not to be had");
+    CHECK(none.unknown_key);
+    CHECK(none.unavailable);
+    CHECK(bench::words(by(b.token())) == "jwt anna"); // by a key of ours
+    int told = 0;
+    CHECK(a.await_keys(now, [&told] { ++told; })); // the first fetch is due
+    REQUIRE(issuer->on_fetched(set_of("other"), now));
+    CHECK(told == 1);
+    const auto other = std::get<denied>(by(token));
+    CHECK(other.why == "token: unknown key");
+    CHECK(other.unknown_key);
+    CHECK_FALSE(other.unavailable);
+    CHECK_FALSE(a.await_keys(now, [&told] { ++told; })); // asked for a moment ago
+    REQUIRE(issuer->on_fetched(set_of("e"), now));
+    CHECK(bench::words(by(token)) == "jwt eve");
+    CHECK(bench::words(by(b.token())) == "jwt anna");
+    CHECK(bench::words(by(token.substr(0, token.size() - 4) + "AAAA")) == "no: token: bad signature");
+    CHECK(bench::words(by(b.token().substr(0, b.token().size() - 4) + "AAAA")) == "no: token: bad signature");
+    // A secret is no key of theirs, and their public key no secret.
+    const auto forged = *mint_jwt(*key::from_secret(algorithm::hs256, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "e"),
+                                  boost::json::parse(R"({"sub":"eve","exp":1800000100})").as_object());
+    CHECK(bench::words(by(forged)).starts_with("no: token: "));
+}
+
+TEST_CASE("an outage of the issuer: its keys of a day ago are not used any more") {
+    const bench b;
+    const auto issuer = std::make_shared<issuer_keys>("https://issuer.example/keys", jwks_cache::settings{});
+    const access_control a{b.settings, {}, nullptr, *rule_book::make(b.rules), issuer};
+    REQUIRE(issuer->on_fetched(R"({"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]})", now));
+    const auto token = *mint_jwt(*key::from_pem("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n"),
+                                 boost::json::parse(R"({"sub":"eve","exp":1900000000})").as_object());
+    const auto said_at = [&](seconds later) { return bench::words(a.decide({}, bearer(token), "c", b.revoked, now + later)); };
+    CHECK(said_at(seconds{0}) == "jwt eve");
+    issuer->on_failed(now + seconds{3'600});
+    CHECK(said_at(seconds{24 * 3'600}) == "jwt eve");
+    CHECK(said_at(seconds{24 * 3'600 + 1}) == "no: token: unknown key, and the issuer's are not to be had");
+    CHECK_FALSE(a.await_keys(now + seconds{3'601}, [] {})); // it has trouble enough
+}
+
+TEST_CASE("how many may wait for keys has a bound") {
+    issuer_keys k{"https://issuer.example/keys", {}};
+    for (std::size_t i = 0; i != issuer_keys::waiting_max; ++i) REQUIRE(k.await_unknown(now, [] {}));
+    CHECK_FALSE(k.await_unknown(now, [] {}));
+    k.on_failed(now);
+    CHECK_FALSE(k.await_unknown(now, [] {})); // nobody waits for the next try
+    CHECK(k.await_unknown(now + seconds{5}, [] {})); // it is due
+}
