@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -17,6 +18,8 @@ namespace broker {
 namespace {
 
 constexpr std::size_t file_bytes_max = 64 * 1024 * 1024;
+constexpr milliseconds hook_timeout_min{100};
+constexpr milliseconds hook_timeout_max{10'000}; // a client does not wait for longer (limits.connect_timeout)
 constexpr seconds jwks_refresh_min{10};
 constexpr seconds jwks_refresh_max{24 * 3'600}; // jwks_cache keeps them for as long
 
@@ -106,6 +109,42 @@ result<void, std::string> take_issuer(const config::auth_options& from, const se
     return {};
 }
 
+// "file:PATH" or "env:NAME".
+result<std::string, std::string> secret_of(std::string_view key, const std::string& named, std::vector<std::string>& notes) {
+    if (named.starts_with("env:")) {
+        const auto* const found = std::getenv(named.c_str() + 4);
+        if (found == nullptr) return fail(fmt::format("{}: {}: there is no such variable in the environment", key, named));
+        return std::string{found};
+    }
+    if (!named.starts_with("file:")) return fail(fmt::format("{}: a secret is not written into the configuration; write file:/PATH or env:NAME", key));
+    auto text = read(key, named.substr(5));
+    if (!text) return text;
+    note_if_open(key, named.substr(5), notes);
+    while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();
+    return text;
+}
+
+result<void, std::string> take_hook(const config::auth_options& from, outside_counters& count, loaded_access& made) {
+    if (from.http_url.empty()) return {};
+    if (from.http_timeout < hook_timeout_min || from.http_timeout > hook_timeout_max) return fail(std::string{"auth.http.timeout: must be 100ms to 10s"});
+    auth_hook::settings s;
+    s.url = from.http_url;
+    s.headers = from.http_headers;
+    s.cache = from.http_cache;
+    s.http.ca_file = from.http_ca;
+    s.http.timeout = from.http_timeout;
+    s.http.plain_anywhere = from.plain_http;
+    if (!from.http_secret.empty()) {
+        auto secret = secret_of("auth.http.secret", from.http_secret, made.notes);
+        if (!secret) return fail(std::move(secret.error()));
+        s.secret = std::move(*secret);
+    }
+    auto hook = auth_hook::make(std::move(s), count);
+    if (!hook) return fail(std::move(hook.error()));
+    made.hook = std::move(*hook);
+    return {};
+}
+
 result<security::policy, std::string> policy_of(const config::auth_options& from) {
     security::policy made;
     if (!from.acl_file.empty()) {
@@ -133,25 +172,28 @@ result<security::policy, std::string> policy_of(const config::auth_options& from
 
 } // namespace
 
-result<loaded_access, std::string> load_access(const config::auth_options& from, const security::issuer_keys* before) {
+result<loaded_access, std::string> load_access(const config::auth_options& from, outside_counters& count, const security::issuer_keys* before) {
     loaded_access made;
     const bool has_rules = !from.acl_file.empty() || !from.roles.empty() || from.default_policy == "deny";
     if (!from.has_method() && !has_rules) return made;
     if (!from.has_method() && !from.anonymous) {
-        return fail(std::string{"auth: there are rules, but no way to come in; write auth.password_file, auth.jwt.key_file, auth.jwt.jwks_url, or anonymous = true"});
+        return fail(std::string{"auth: there are rules, but no way to come in; write auth.password_file, auth.jwt.key_file, auth.jwt.jwks_url, auth.http.url, or anonymous = true"});
     }
 
     security::access_settings settings{.order = {}, .anonymous = from.anonymous};
     for (const auto& word : from.order) {
         if (word == "jwt") settings.order.push_back(security::method::token);
         else if (word == "users") settings.order.push_back(security::method::users);
-        else return fail(fmt::format("auth.order: \"{}\" is not one of jwt, users", word));
+        else if (word == "http") settings.order.push_back(security::method::http);
+        else return fail(fmt::format("auth.order: \"{}\" is not one of jwt, users, http", word));
     }
     auto algorithms = algorithms_of(from.jwt_algorithms);
     if (!algorithms) return fail(std::move(algorithms.error()));
     auto keys = keys_of(from, *algorithms, made.notes);
     if (!keys) return fail(std::move(keys.error()));
     if (auto taken = take_issuer(from, before, made); !taken) return fail(std::move(taken.error()));
+    if (auto taken = take_hook(from, count, made); !taken) return fail(std::move(taken.error()));
+    settings.hook = made.hook != nullptr;
     settings.tokens = {.issuers = from.jwt_issuer.empty() ? std::vector<std::string>{} : std::vector{from.jwt_issuer},
                        .audiences = from.jwt_audience,
                        .algorithms = std::move(*algorithms),

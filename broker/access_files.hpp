@@ -18,11 +18,13 @@ struct loaded_access {
     access_desk::settings desk{};
     std::shared_ptr<security::issuer_keys> issuer{}; // that of `control`; null: nothing is fetched
     std::optional<http_client> issuer_from{};        // what fetches its keys
+    std::shared_ptr<auth_hook> hook{};               // null: none is asked
     std::vector<std::string> notes{}; // for the log: what was left out, what others may read
 };
 
 // Keys fetched for `before` are kept if they come from the same URL. Error: one line: which key or file, what, what to do.
-[[nodiscard]] result<loaded_access, std::string> load_access(const config::auth_options& from, const security::issuer_keys* before = nullptr);
+[[nodiscard]] result<loaded_access, std::string> load_access(const config::auth_options& from, outside_counters& count,
+                                                             const security::issuer_keys* before = nullptr);
 
 // What the store says is revoked. False: there are too many.
 [[nodiscard]] bool revoke(security::revocations& into, storage::revoked what, std::string_view name, std::int64_t at_ms);

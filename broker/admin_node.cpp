@@ -145,6 +145,11 @@ result<admin::status, admin_error> admin_node::get_status() {
     s.alarms = alarms_.all();
     s.jwks_fetched = facts_.outside->jwks_fetched;
     s.jwks_failed = facts_.outside->jwks_failed;
+    const auto& hook = facts_.outside->auth_hook;
+    for (std::size_t i = 0; i != hook_result_names.size(); ++i) s.auth_hook.emplace_back(hook_result_names[i], hook.results[i]);
+    s.auth_hook_seconds = {.bounds = {hook.bounds.begin(), hook.bounds.end()},
+                           .counts = {hook.requests.begin(), hook.requests.end()},
+                           .sum = static_cast<double>(hook.microseconds) / 1e6};
     s.store_pending_bytes = store_.pending_bytes();
     const auto metrics = store_.metrics();
     const auto convert = [](const storage::histogram& h) {

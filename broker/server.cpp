@@ -79,11 +79,11 @@ server::server(const config::options& chosen)
 }
 
 void server::let_in() {
-    auto loaded = load_access(options_.auth);
+    auto loaded = load_access(options_.auth, outside_);
     if (!loaded) throw start_error{"configuration: " + loaded.error()};
     for (const auto& note : loaded->notes) spdlog::warn("{}", note);
     if (!loaded->control) return;
-    access_ = std::make_unique<access_desk>(loaded->desk, std::move(loaded->control));
+    access_ = std::make_unique<access_desk>(loaded->desk, std::move(loaded->control), std::move(loaded->hook));
     environment_.access = access_.get();
     fetch_keys(*loaded);
 }
@@ -108,7 +108,7 @@ void server::reload(const config::options& chosen) {
         speaks_tls = true;
         (void)endpoint->reload("SIGHUP"); // the log says what came of it
     }
-    auto loaded = load_access(chosen.auth, fetcher_ ? &fetcher_->keys() : nullptr);
+    auto loaded = load_access(chosen.auth, outside_, fetcher_ ? &fetcher_->keys() : nullptr);
     if (!loaded) return spdlog::error("reload: {}; everything stays as it was", loaded.error());
     for (const auto& note : loaded->notes) spdlog::warn("{}", note);
     if (static_cast<bool>(access_) != static_cast<bool>(loaded->control)) {
@@ -116,7 +116,7 @@ void server::reload(const config::options& chosen) {
     }
     if (!access_ && !speaks_tls) return spdlog::info("reload: nothing to do");
     if (!access_) return;
-    access_->replace(std::move(loaded->control));
+    access_->replace(std::move(loaded->control), std::move(loaded->hook));
     fetch_keys(*loaded);
     std::vector<shard*> all;
     for (const auto& s : shards_) all.push_back(s.get());

@@ -21,6 +21,7 @@ struct newcomer { // what CONNECT says; borrowed
     std::string_view user{};      // user name, login; may be empty
     std::optional<std::string_view> password{};
     std::string_view token{}; // of MQTT's authentication method "token"; may be empty
+    std::string_view protocol{}; // "mqtt", "stomp"
 };
 
 struct welcome {

@@ -29,9 +29,10 @@ public:
         else m.gauge.value = v;
         f.metric.push_back(std::move(m));
     }
-    void histogram_of(const char* name, const char* help, const histogram& h) {
+    void histogram_of(const char* name, const char* help, const histogram& h, std::vector<label> labels = {}) {
         auto& f = family(name, help, prometheus::MetricType::Histogram);
         prometheus::ClientMetric m;
+        m.label = std::move(labels);
         std::uint64_t sum = 0;
         for (std::size_t i = 0; i != h.counts.size(); ++i) {
             sum += h.counts[i];
@@ -168,6 +169,10 @@ response metrics(node& on, const request&) {
     c.value("broker_store_failed", "1 while durable publications are refused.", gauge, s->store_failed ? 1 : 0);
     c.value("broker_jwks_fetches_total", "Fetches of auth.jwt.jwks_url.", counter, n(s->jwks_fetched), {{"result", "ok"}});
     c.value("broker_jwks_fetches_total", "Fetches of auth.jwt.jwks_url.", counter, n(s->jwks_failed), {{"result", "failed"}});
+    for (const auto& [result, times] : s->auth_hook) {
+        c.value("broker_hook_requests_total", "Questions to hooks, and what came of them.", counter, n(times), {{"hook", "auth"}, {"result", std::string{result}}});
+    }
+    c.histogram_of("broker_hook_seconds", "Requests to hooks.", s->auth_hook_seconds, {{"hook", "auth"}});
     for (const auto& a : s->alarms) {
         c.value("broker_alarms", "1 for every alarm that is raised.", gauge, 1, {{"name", a.name}});
     }

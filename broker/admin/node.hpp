@@ -186,6 +186,8 @@ struct status {
     std::vector<alarm> alarms;
     std::uint64_t jwks_fetched = 0; // auth.jwt.jwks_url
     std::uint64_t jwks_failed = 0;
+    std::vector<std::pair<std::string_view, std::uint64_t>> auth_hook; // what came of its requests, and how often
+    histogram auth_hook_seconds;
     std::size_t store_pending_bytes = 0;
     histogram store_commit_seconds;
     histogram store_fsync_seconds;

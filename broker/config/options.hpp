@@ -35,7 +35,7 @@ struct role { // [[role]]
 
 struct auth_options {
     bool anonymous = false; // written out: clients without credentials are let in
-    std::vector<std::string> order{"jwt", "users"};
+    std::vector<std::string> order{"jwt", "users", "http"};
     std::string default_policy = "open-without-rules";
     std::string password_file{};
     std::string acl_file{};
@@ -55,10 +55,16 @@ struct auth_options {
     std::string jwt_scope_prefix = "brokerd:";
     std::size_t jwt_token_bytes_max = 8 * 1024;
     seconds jwt_grace{15};
+    std::string http_url{};
+    milliseconds http_timeout{2'000};
+    seconds http_cache{10};
+    std::string http_secret{}; // file:PATH, env:NAME
+    std::vector<std::string> http_headers{};
+    std::string http_ca{}; // empty: the authorities the system trusts
     std::vector<role> roles{};
 
     // Somebody has to prove who he is.
-    [[nodiscard]] bool has_method() const { return !password_file.empty() || !jwt_key_file.empty() || !jwt_jwks_file.empty() || !jwt_jwks_url.empty(); }
+    [[nodiscard]] bool has_method() const { return !password_file.empty() || !jwt_key_file.empty() || !jwt_jwks_file.empty() || !jwt_jwks_url.empty() || !http_url.empty(); }
 };
 
 struct options {

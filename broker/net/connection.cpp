@@ -379,7 +379,9 @@ void connection::set_engine(std::unique_ptr<broker::engine> (*make)(const engine
     if (environment_.access != nullptr) {
         error_code ec;
         const auto peer = socket_.remote_endpoint(ec);
-        gate_ = std::make_unique<gate>(*environment_.access, shard_, ec ? "" : peer.address().to_string(), std::move(request));
+        gate_ = std::make_unique<gate>(*environment_.access, shard_,
+                                       visitor{.address = ec ? "" : peer.address().to_string(), .listener = info_.name, .identity = identity_},
+                                       std::move(request));
     }
     engine_ = make({.route = shard_.core().route(),
                     .sessions = shard_.core().sessions(),

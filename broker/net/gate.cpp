@@ -16,6 +16,7 @@ std::string_view or_nobody(std::string_view user) { return user.empty() ? "(anon
 
 std::optional<admission::answer> gate::ask(const newcomer& who, answered later) {
     client_id_ = who.client_id;
+    from_.protocol = who.protocol;
     connect_ = {.user = std::string{who.user}, .token = std::string{who.token}};
     if (who.password) connect_.password = *who.password;
     const auto control = desk_.now();
@@ -45,21 +46,55 @@ bool gate::await_keys(const security::access_control& control, answered later) {
 
 std::optional<admission::answer> gate::follow(const std::shared_ptr<const security::access_control>& control, security::access_decision given,
                                               answered later) {
-    const auto* const question = std::get_if<security::password_question>(&given);
-    if (question == nullptr) return decided(std::move(given));
+    if (auto* const asked = std::get_if<security::password_question>(&given)) return ask_pool(control, std::move(*asked), std::move(later));
+    if (auto* const asked = std::get_if<security::hook_question>(&given)) return ask_hook(control, std::move(*asked), std::move(later));
+    return decided(std::move(given));
+}
+
+std::optional<admission::answer> gate::ask_pool(const std::shared_ptr<const security::access_control>& control, security::password_question asked,
+                                                answered later) {
     question_ = desk_.pool().ask(
-        address_, [control, asked = *question] { return control->answer(asked); },
+        from_.address, [control, asked = std::move(asked)] { return control->answer(asked); },
         [&on = shard_](std::function<void()> then) { on.inbox().post(mail{errand{std::move(then)}}); },
         [this, later = std::move(later)](security::access_decision given_now) { later(decided(std::move(given_now)), shard_.now()); });
+    if (!question_) return busy("too many passwords are being checked");
+    return std::nullopt;
+}
+
+std::optional<admission::answer> gate::ask_hook(const std::shared_ptr<const security::access_control>& control, security::hook_question asked,
+                                                answered later) {
+    const auto [hook, pool] = desk_.hook();
+    if (!hook) return decided(security::denied{.by = security::method::http, .why = "the hook is not asked any more", .unavailable = true});
+    auto question = auth_hook::question_of(asked, from_);
+    const auto after = [this, control, asked = std::move(asked)](const security::hook_answer& said) {
+        return desk_.with_revoked([&](const auto& revoked) { return control->answer(asked, said, revoked, shard_.now()); });
+    };
+    if (const auto known = hook->remembered(question, shard_.now())) return follow(control, after(*known), std::move(later));
+    question_ = pool->ask(
+        from_.address,
+        [hook, question = std::move(question), since = auth_hook::clock::now(), now = shard_.now(), ending = desk_.ending()] {
+            return hook->ask(question, since, now, ending);
+        },
+        [&on = shard_](std::function<void()> then) { on.inbox().post(mail{errand{std::move(then)}}); },
+        [this, control, after, later = std::move(later)](const result<security::hook_answer, std::string>& said) {
+            auto given = said ? after(*said) : security::denied{.by = security::method::http, .why = said.error(), .unavailable = true};
+            if (auto decided_now = follow(control, std::move(given), later)) later(std::move(*decided_now), shard_.now());
+        });
     if (question_) return std::nullopt;
-    spdlog::warn("client {} from {}: refused, too many passwords are being checked", utf8_prefix(client_id_, 80), address_);
+    hook->on_busy();
+    return busy("too many wait for the hook");
+}
+
+admission::answer gate::busy(std::string_view doing) {
+    connect_ = {};
+    spdlog::warn("client {} from {}: refused, {}", utf8_prefix(client_id_, 80), from_.address, doing);
     return close_reason{.cause = close_cause::overload, .detail = "busy, try again"};
 }
 
 admission::answer gate::decided(security::access_decision given) {
     connect_ = {};
     if (const auto* const no = std::get_if<security::denied>(&given)) {
-        spdlog::warn("client {} from {}: not let in: {}", utf8_prefix(client_id_, 80), address_, no->why);
+        spdlog::warn("client {} from {}: not let in: {}", utf8_prefix(client_id_, 80), from_.address, no->why);
         if (no->unavailable) return close_reason{.cause = close_cause::overload, .detail = "cannot be told at the moment, try again"};
         return close_reason{.cause = no->expired ? close_cause::token_expired : close_cause::not_authenticated};
     }
@@ -86,7 +121,7 @@ std::optional<admission::answer> gate::again() {
 // Once for each rule, and whoever changes client ids or topics does not fill the log with it.
 void gate::on_denied(security::action what, std::string_view topic, const security::rule* by) {
     if (told_.size() >= told_max || !told_.emplace(what, by).second) return;
-    spdlog::warn("client {} (user {}, from {}) may not {} {}: {}", utf8_prefix(client_id_, 80), or_nobody(in_ ? in_->who.user : ""), address_,
+    spdlog::warn("client {} (user {}, from {}) may not {} {}: {}", utf8_prefix(client_id_, 80), or_nobody(in_ ? in_->who.user : ""), from_.address,
                  security::name(what), utf8_prefix(topic, 200),
                  by == nullptr ? std::string{"no rule allows it"} : security::text(*by) + " (" + by->origin + ")");
 }

@@ -1,7 +1,8 @@
 // gate: admission with sockets and threads: what a peer brought with its upgrade request and with CONNECT, put to the access_control of
-// now. Argon2id runs beside the shards; tokens are verified on them.
+// now. Argon2id runs beside the shards and the hook is asked beside them; tokens are verified on them.
 #pragma once
 
+#include "net/auth_hook.hpp"
 #include "protocols/admission.hpp"
 #include "security/access_control.hpp"
 #include "security/worker_pool.hpp"
@@ -20,9 +21,17 @@ public:
         security::credential_sources sources{};
         seconds grace{0};                           // a connection outlives its token by so much
         security::worker_pool::settings pool{};
+        // Of the hook: they wait for its answers. Many clients may come from behind one address.
+        security::worker_pool::settings hook_pool{.threads = 32, .waiting_per_source_max = 256};
     };
 
-    access_desk(const settings& s, std::shared_ptr<const security::access_control> first) : settings_{s}, now_{std::move(first)}, pool_{s.pool} {}
+    // `hook`: null: none is asked.
+    access_desk(const settings& s, std::shared_ptr<const security::access_control> first, std::shared_ptr<auth_hook> hook) : settings_{s}, pool_{s.pool} {
+        replace(std::move(first), std::move(hook));
+    }
+    ~access_desk() { ending_.request_stop(); }
+    access_desk(const access_desk&) = delete;
+    access_desk& operator=(const access_desk&) = delete;
 
     [[nodiscard]] const settings& set() const { return settings_; }
     [[nodiscard]] std::shared_ptr<const security::access_control> now() const {
@@ -30,10 +39,20 @@ public:
         return now_;
     }
     // Connections that are open hear of it by gate::again().
-    void replace(std::shared_ptr<const security::access_control> with) {
+    void replace(std::shared_ptr<const security::access_control> with, std::shared_ptr<auth_hook> hook) {
         const std::lock_guard lock{mutex_};
         now_ = std::move(with);
+        hook_ = std::move(hook);
+        if (hook_ && !hook_pool_) hook_pool_.emplace(settings_.hook_pool);
     }
+    // Both null: none is asked. The pool lives as long as the desk.
+    [[nodiscard]] std::pair<std::shared_ptr<auth_hook>, security::worker_pool*> hook() {
+        const std::lock_guard lock{mutex_};
+        if (!hook_) return {};
+        return {hook_, &*hook_pool_};
+    }
+    // Questions that are under way are given up then.
+    [[nodiscard]] std::stop_token ending() const { return ending_.get_token(); }
     // What `ask` gives about the tokens that are revoked.
     template <class Ask>
     [[nodiscard]] auto with_revoked(Ask ask) const {
@@ -54,14 +73,17 @@ private:
     mutable std::shared_mutex revoked_mutex_;
     security::revocations revoked_;
     security::worker_pool pool_;
+    std::shared_ptr<auth_hook> hook_; // null: none is asked
+    std::stop_source ending_;
+    std::optional<security::worker_pool> hook_pool_; // from the first hook on
 };
 
 // One connection's. Threading: its shard's thread.
 class gate final : public admission {
 public:
-    // `address`: for logs, and the bound on what one address may have waiting. `request`: of the upgrade, may be empty.
-    gate(access_desk& desk, shard& on, std::string address, security::credentials request)
-        : desk_{desk}, shard_{on}, address_{std::move(address)}, request_{std::move(request)} {}
+    // `request`: of the upgrade, may be empty.
+    gate(access_desk& desk, shard& on, visitor from, security::credentials request)
+        : desk_{desk}, shard_{on}, from_{std::move(from)}, request_{std::move(request)} {}
 
     [[nodiscard]] std::optional<answer> ask(const newcomer& who, answered later) override;
     [[nodiscard]] answer renew(std::string_view token) override;
@@ -74,13 +96,16 @@ private:
     // The answer, or nothing while somebody else is asked: then `later` hears it.
     [[nodiscard]] std::optional<answer> follow(const std::shared_ptr<const security::access_control>& control, security::access_decision given,
                                                answered later);
+    [[nodiscard]] std::optional<answer> ask_hook(const std::shared_ptr<const security::access_control>& control, security::hook_question asked, answered later);
+    [[nodiscard]] std::optional<answer> ask_pool(const std::shared_ptr<const security::access_control>& control, security::password_question asked, answered later);
+    [[nodiscard]] answer busy(std::string_view doing);
     [[nodiscard]] bool await_keys(const security::access_control& control, answered later);
     [[nodiscard]] security::access_decision decision_of(const security::access_control& control) const;
     [[nodiscard]] answer decided(security::access_decision given);
 
     access_desk& desk_;
     shard& shard_;
-    std::string address_;
+    visitor from_;
     security::credentials request_;
     security::credentials connect_{}; // while it is decided
     std::string client_id_;

@@ -32,6 +32,7 @@ std::string_view name(method m) {
     switch (m) {
     case method::token: return "jwt";
     case method::users: return "users";
+    case method::http: return "http";
     case method::anonymous: return "anonymous";
     }
     return {};
@@ -41,6 +42,7 @@ bool access_control::recognises(method m, const credentials& c) const {
     switch (m) {
     case method::token: return (!keys_.empty() || issuer_) && (!c.token.empty() || (settings_.tokens_as_password && c.password && looks_like_token(*c.password)));
     case method::users: return users_ != nullptr && c.token.empty() && !c.user.empty() && c.password;
+    case method::http: return settings_.hook && (c.password || !c.token.empty()) && is_utf8(c.token) && is_utf8(c.password.value_or("")); // JSON has no other
     case method::anonymous: return settings_.anonymous && c.none();
     }
     return false;
@@ -58,8 +60,15 @@ access_decision access_control::decide(const credentials& request, const credent
         if (brought.user.empty()) brought.user = connect.user;
         if (brought.user != connect.user) return denied{.why = "the request and CONNECT name different users"};
     }
-    for (const auto m : settings_.order) {
+    return by_methods(brought, client_id, 0, revoked, now);
+}
+
+access_decision access_control::by_methods(const credentials& brought, std::string_view client_id, std::size_t first, const revocations& revoked,
+                                           time_point now) const {
+    for (auto i = first; i < settings_.order.size(); ++i) {
+        const auto m = settings_.order[i];
         if (!recognises(m, brought)) continue;
+        if (m == method::http) return hook_question{.with = brought, .client_id = std::string{client_id}, .next = i + 1};
         if (m == method::token) return by_token(token_in(brought), brought.user, client_id, revoked, now);
         if (m == method::users) return password_question{.user = brought.user, .password = *brought.password, .client_id = std::string{client_id}};
     }
@@ -127,6 +136,20 @@ access_decision access_control::answer(const password_question& question) const 
     return with_rights({.who = {.user = question.user, .client_id = question.client_id}, .by = method::users, .rehash = checked.rehash});
 }
 
+access_decision access_control::answer(const hook_question& question, const hook_answer& said, const revocations& revoked, time_point now) const {
+    switch (said.what) {
+    case hook_answer::verdict::ignore: return by_methods(question.with, question.client_id, question.next, revoked, now);
+    case hook_answer::verdict::deny: return denied{.by = method::http, .why = fmt::format("user '{}': the hook denies it", question.with.user)};
+    case hook_answer::verdict::allow: break;
+    }
+    const auto& user = said.user.empty() ? question.with.user : said.user;
+    if (user.empty()) return denied{.by = method::http, .why = "the hook lets in somebody without a name: neither its answer nor the client says a user"};
+    if (said.expires <= now) return denied{.by = method::http, .why = fmt::format("user '{}': the hook lets in until a time that has passed", user), .expired = true};
+    return with_rights({.who = {.user = user, .client_id = question.client_id, .roles = said.rights.roles, .own = said.rights.rules},
+                        .by = method::http,
+                        .expires = said.expires});
+}
+
 access_decision access_control::renew(const admitted& before, std::string_view token, const revocations& revoked, time_point now) const {
     if (keys_.empty() && !issuer_) return denied{.why = "tokens are not taken"};
     auto decided = by_token(token, "", before.who.client_id, revoked, now);
@@ -144,6 +167,7 @@ access_decision access_control::under_new_rules(const admitted& before, const re
     if (before.by == method::users && (users_ == nullptr || !users_->admits(before.who.user))) {
         return denied{.by = method::users, .why = fmt::format("user '{}': deleted or disabled", before.who.user)};
     }
+    if (before.by == method::http && !settings_.hook) return denied{.by = method::http, .why = "the hook is not asked any more"};
     if (before.by == method::anonymous && !settings_.anonymous) return denied{.by = method::anonymous, .why = "anonymous clients are not let in any more"};
     return with_rights(before);
 }

@@ -3,12 +3,14 @@
 //
 //   token      recognised in a bearer source, and as a password that looks like one (three parts, a JSON header)
 //   users      a login with a password: argon2id, so the answer is a question for a worker_pool
+//   http       everything with a password or a token: a web server is asked, and may leave it to the methods behind it
 //   anonymous  nothing at all, if it is written out
 //
 // One snapshot per process, immutable but for the keys an issuer has at the moment; a reload makes a new one. Threading: any.
 #pragma once
 
 #include "security/credentials.hpp"
+#include "security/hook_answer.hpp"
 #include "security/issuer_keys.hpp"
 #include "security/jwt.hpp"
 #include "security/revocations.hpp"
@@ -19,7 +21,7 @@
 
 namespace broker::security {
 
-enum class method : std::uint8_t { token, users, anonymous };
+enum class method : std::uint8_t { token, users, http, anonymous };
 [[nodiscard]] std::string_view name(method m);
 
 struct access_settings {
@@ -28,6 +30,7 @@ struct access_settings {
     jwt_settings tokens{};
     std::string scope_prefix = "brokerd:";
     bool tokens_as_password = true;
+    bool hook = false; // a web server is asked
 };
 
 struct admitted {
@@ -56,7 +59,14 @@ struct password_question {
     std::string client_id{};
 };
 
-using access_decision = std::variant<admitted, denied, password_question>;
+// To be asked of a web server.
+struct hook_question {
+    credentials with{};
+    std::string client_id{};
+    std::size_t next = 0; // of the order: what is tried if the server does not know
+};
+
+using access_decision = std::variant<admitted, denied, password_question, hook_question>;
 
 class access_control {
 public:
@@ -76,11 +86,17 @@ public:
     // Takes milliseconds.
     [[nodiscard]] access_decision answer(const password_question& question) const;
 
+    // What the web server said.
+    [[nodiscard]] access_decision answer(const hook_question& question, const hook_answer& said, const revocations& revoked, time_point now) const;
+
     // A new token for a connection that is open, or the rules have changed: the same user, or it is denied.
     [[nodiscard]] access_decision renew(const admitted& before, std::string_view token, const revocations& revoked, time_point now) const;
     [[nodiscard]] access_decision under_new_rules(const admitted& before, const revocations& revoked) const;
 
 private:
+    // Those of the order from `first`.
+    [[nodiscard]] access_decision by_methods(const credentials& brought, std::string_view client_id, std::size_t first, const revocations& revoked,
+                                             time_point now) const;
     [[nodiscard]] access_decision by_token(std::string_view token, std::string_view user, std::string_view client_id, const revocations& revoked,
                                            time_point now) const;
     [[nodiscard]] result<token, token_error> verified(std::string_view token, time_point now) const;

@@ -116,7 +116,7 @@ void engine::on_connect(const connect& c, byte_view body, time_point now) {
 
 void engine::seek_admission(const connect& c, byte_view body, time_point now) {
     if (with_.admit == nullptr) return claim_session(c, now);
-    newcomer who{.client_id = client_id_, .user = user_};
+    newcomer who{.client_id = client_id_, .user = user_, .protocol = "mqtt"};
     if (c.password) who.password = as_text(*c.password);
     if (enhanced_ && enhanced_->is_token) who.token = as_text(c.with.authentication_data.value_or(byte_view{}));
     auto given = with_.admit->ask(who, [this](admission::answer later, time_point then) { on_admission(std::move(later), then); });

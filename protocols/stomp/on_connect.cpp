@@ -111,7 +111,7 @@ void engine::on_connect(const frame& f, time_point now) {
     if (closing_) return newcomer_.reset();
     parser_.set_version(version_);
     if (with_.admit == nullptr) return welcomed(now);
-    newcomer who{.client_id = client_id_, .user = login_};
+    newcomer who{.client_id = client_id_, .user = login_, .protocol = "stomp"};
     if (const auto passcode = f.find("passcode")) who.password = unpadded(*passcode, version_);
     auto given = with_.admit->ask(who, [this](admission::answer later, time_point then) {
         if (closing_) return;

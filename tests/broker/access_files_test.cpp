@@ -31,10 +31,14 @@ private:
     std::filesystem::path path_;
 };
 
+outside_counters count;
+
+result<loaded_access, std::string> load(const config::auth_options& from, const security::issuer_keys* before = nullptr) { return load_access(from, count, before); }
+
 constexpr std::string_view secret = "a secret of more than thirty-two bytes";
 
 std::string error_of(const config::auth_options& from) {
-    const auto loaded = load_access(from);
+    const auto loaded = load(from);
     return loaded ? "(accepted)" : loaded.error();
 }
 
@@ -47,7 +51,7 @@ bool admits(const loaded_access& loaded, const security::credentials& with) {
 } // namespace
 
 TEST_CASE("nothing configured: there is nobody who decides") {
-    const auto loaded = load_access({});
+    const auto loaded = load({});
     REQUIRE(loaded);
     CHECK(loaded->control == nullptr);
 }
@@ -64,7 +68,7 @@ TEST_CASE("what is wrong with [auth] is said with its key, its file and what to 
     CHECK(error_of({.jwt_key_file = key, .jwt_algorithms = {"none"}}).find("auth.jwt.algorithms: \"none\" is not one of HS256") == 0);
     CHECK(error_of({.jwt_key_file = key, .jwt_sources = {"body"}}).find("auth.jwt.sources: \"body\" is not one of header") == 0);
     CHECK(error_of({.jwt_key_file = key, .jwt_sources = {"cookie:bt"}}).find("auth.jwt.sources: a cookie needs a list") == 0);
-    CHECK(error_of({.order = {"magic"}, .jwt_key_file = key}).find("auth.order: \"magic\" is not one of jwt, users") == 0);
+    CHECK(error_of({.order = {"magic"}, .jwt_key_file = key}).find("auth.order: \"magic\" is not one of jwt, users, http") == 0);
     CHECK(error_of({.jwt_key_file = key, .roles = {{.name = "r", .rules = {"permit x"}}}}).find("role r: \"permit x\": ") == 0);
     CHECK(error_of({.jwt_key_file = key, .roles = {{.name = "r"}, {.name = "r"}}}).find("auth: ") == 0);
     CHECK(error_of({.jwt_jwks_url = "issuer.example"}).find("auth.jwt.jwks_url: \"issuer.example\": neither https://") == 0);
@@ -72,11 +76,23 @@ TEST_CASE("what is wrong with [auth] is said with its key, its file and what to 
     CHECK(error_of({.jwt_jwks_url = "http://issuer.example/", .plain_http = true}) == "(accepted)");
     CHECK(error_of({.jwt_jwks_url = "https://issuer.example/", .jwt_jwks_refresh = seconds{0}}) == "auth.jwt.jwks_refresh: must be 10s to 24h");
     CHECK(error_of({.jwt_jwks_url = "https://issuer.example/", .jwt_jwks_ca = "/nowhere"}).find("/nowhere: holds no certificate") != std::string::npos);
+    CHECK(error_of({.http_url = "hook"}).find("auth.http.url: \"hook\": neither https://") == 0);
+    CHECK(error_of({.http_url = "http://hook.example/"}).find("auth.plain_http = true") != std::string::npos);
+    CHECK(error_of({.http_url = "https://h/", .http_timeout = milliseconds{0}}) == "auth.http.timeout: must be 100ms to 10s");
+    CHECK(error_of({.http_url = "https://h/", .http_secret = "s"}) == "auth.http.secret: a secret is not written into the configuration; write file:/PATH or env:NAME");
+    CHECK(error_of({.http_url = "https://h/", .http_secret = "env:BROKERD_NO_SUCH"}).find("auth.http.secret: env:BROKERD_NO_SUCH: there is no such") == 0);
+    CHECK(error_of({.http_url = "https://h/", .http_secret = "file:/nowhere"}) == "auth.http.secret: /nowhere: No such file or directory");
+    CHECK(error_of({.http_url = "https://h/", .http_secret = "file:" + s.file("two", "a\nb")}).find("auth.http.secret: it has a control character") == 0);
+    for (const auto* const bad : {"", "x", ": y", "a b: c", "Host: x", "content-length: 1", "X: a\rY: b"}) {
+        CAPTURE(bad);
+        CHECK(error_of({.http_url = "https://h/", .http_headers = {bad}}).find("auth.http.headers: ") == 0);
+    }
+    CHECK(error_of({.http_url = "https://h/", .http_secret = "file:" + s.file("bearer", "b\n"), .http_headers = {"X-Key: 1"}}) == "(accepted)");
     CHECK(error_of({.jwt_key_file = key}) == "(accepted)");
 }
 
 TEST_CASE("roles go to the users named, to everybody, and to those without a name") {
-    const auto loaded = load_access({.anonymous = true,
+    const auto loaded = load({.anonymous = true,
                                      .roles = {{.name = "all", .rules = {"allow publish all"}, .everybody = true},
                                                {.name = "guest", .rules = {"allow publish guest"}, .anonymous = true},
                                                {.name = "driver", .rules = {"allow publish cars"}, .users = {"anna"}}}});
@@ -93,22 +109,22 @@ TEST_CASE("roles go to the users named, to everybody, and to those without a nam
 
 TEST_CASE("a secret that everybody can read is a warning") {
     const scratch s;
-    const auto loaded = load_access({.jwt_key_file = s.file("key", std::string{secret}, true)});
+    const auto loaded = load({.jwt_key_file = s.file("key", std::string{secret}, true)});
     REQUIRE(loaded);
     REQUIRE(loaded->notes.size() == 1);
     CHECK(loaded->notes[0].find("can be read by everybody; chmod o-r") != std::string::npos);
-    CHECK(load_access({.jwt_key_file = s.file("key2", std::string{secret})})->notes.empty());
+    CHECK(load({.jwt_key_file = s.file("key2", std::string{secret})})->notes.empty());
 }
 
 TEST_CASE("what was fetched stays if it comes from the same URL") {
     const auto set = R"({"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]})";
-    const auto first = load_access({.jwt_jwks_url = "https://one.example/"});
+    const auto first = load({.jwt_jwks_url = "https://one.example/"});
     REQUIRE(first);
     REQUIRE(first->issuer->on_fetched(set, time_point{}));
-    const auto same = load_access({.jwt_jwks_url = "https://one.example/", .jwt_jwks_refresh = seconds{60}}, first->issuer.get());
+    const auto same = load({.jwt_jwks_url = "https://one.example/", .jwt_jwks_refresh = seconds{60}}, first->issuer.get());
     REQUIRE(same);
     CHECK(same->issuer->keys(time_point{}) != nullptr);
-    const auto other = load_access({.jwt_jwks_url = "https://two.example/"}, first->issuer.get());
+    const auto other = load({.jwt_jwks_url = "https://two.example/"}, first->issuer.get());
     REQUIRE(other);
     CHECK(other->issuer->keys(time_point{}) == nullptr);
 }

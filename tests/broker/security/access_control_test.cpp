@@ -220,3 +220,51 @@ TEST_CASE("how many may wait for keys has a bound") {
     CHECK_FALSE(k.await_unknown(now, [] {})); // nobody waits for the next try
     CHECK(k.await_unknown(now + seconds{5}, [] {})); // it is due
 }
+
+TEST_CASE("a hook: what the methods before it do not recognise, and what it says") {
+    bench b;
+    b.settings.order = {method::token, method::http, method::users};
+    b.settings.hook = true;
+    const auto asked = [&](const credentials& with) {
+        const auto d = b.made().decide({}, with, "phone", b.revoked, now);
+        const auto* const q = std::get_if<hook_question>(&d);
+        return q == nullptr ? std::optional<hook_question>{} : *q;
+    };
+    CHECK_FALSE(asked({}));
+    CHECK_FALSE(asked({.user = "anna"}));
+    CHECK_FALSE(asked(bearer(b.token())));                 // a token is the tokens' own
+    CHECK_FALSE(asked(login("anna", b.token())));
+    CHECK_FALSE(asked(login("anna", "\xFF")));             // JSON cannot say it
+    CHECK(asked(login("", "opaque")));
+    CHECK_FALSE(asked({.token = "opaque"})); // a bearer token is, too
+    const auto q = asked(login("anna", "pw"));
+    REQUIRE(q);
+    CHECK(q->client_id == "phone");
+
+    using verdict = hook_answer::verdict;
+    const auto said = [&](const hook_question& question, const hook_answer& answer) {
+        auto d = b.made().answer(question, answer, b.revoked, now);
+        if (const auto* const password = std::get_if<password_question>(&d)) d = b.made().answer(*password);
+        return bench::words(d);
+    };
+    CHECK(said(*q, {.what = verdict::allow}) == "http anna");
+    CHECK(said(*q, {.what = verdict::allow, .user = "tenant/anna"}) == "http tenant/anna");
+    CHECK(said(*q, {.what = verdict::deny}) == "no: user 'anna': the hook denies it");
+    CHECK(said(*q, {.what = verdict::ignore}) == "users anna"); // the method behind it
+    CHECK(said(*asked(login("", "opaque")), {.what = verdict::ignore}) == "no: no method recognises the credentials");
+    CHECK(said(*asked(login("", "opaque")), {.what = verdict::allow}).starts_with("no: the hook lets in somebody without a name"));
+    CHECK(said(*q, {.what = verdict::allow, .expires = now}).contains("a time that has passed"));
+
+    b.rules.roles = {{.name = "driver", .rules = {*parse_rule("allow publish cars/%u", "driver")}}};
+    const auto rich = b.made().answer(*q, {.what = verdict::allow, .rights = {.rules = {*parse_rule("allow subscribe in/%c", "token")}, .roles = {"driver"}}, .expires = now + seconds{9}},
+                                      b.revoked, now);
+    REQUIRE(std::holds_alternative<admitted>(rich));
+    const auto& a = std::get<admitted>(rich);
+    CHECK(a.expires == now + seconds{9});
+    CHECK(a.may->verdict_on(action::publish, "cars/anna").allowed);
+    CHECK_FALSE(a.may->verdict_on(action::publish, "cars/bert").allowed);
+    CHECK(a.may->verdict_on_subscription("in/phone").what == coverage::all);
+    CHECK(bench::words(b.made().under_new_rules(a, b.revoked)) == "http anna");
+    b.settings.hook = false;
+    CHECK(bench::words(b.made().under_new_rules(a, b.revoked)) == "no: the hook is not asked any more");
+}
