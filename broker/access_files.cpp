@@ -59,11 +59,8 @@ result<void, std::string> take_sources(const std::vector<std::string>& names, ac
         else if (n == "subprotocol") s.subprotocol = true;
         else if (n == "password") settings.tokens_as_password = true;
         else if (n.starts_with("query:") && n.size() > 6) s.query = n.substr(6);
-        else if (n.starts_with("cookie:")) {
-            return fail(std::string{"auth.jwt.sources: a cookie needs a list of allowed origins, which cannot be configured yet; use another source"});
-        } else {
-            return fail(fmt::format("auth.jwt.sources: \"{}\" is not one of header, query:NAME, subprotocol, password", n));
-        }
+        else if (n.starts_with("cookie:") && n.size() > 7 && n.find_first_of(" \t=;,\"") == std::string_view::npos) s.cookie = n.substr(7);
+        else return fail(fmt::format("auth.jwt.sources: \"{}\" is not one of header, query:NAME, subprotocol, cookie:NAME, password", n));
     }
     return {};
 }

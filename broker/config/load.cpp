@@ -103,10 +103,22 @@ void validate_queues(const options& o) {
     }
 }
 
+// A page of anybody could come in as its visitor.
+void check_cookie_sources(const options& o) {
+    if (std::ranges::none_of(o.auth.jwt_sources, [](const std::string& s) { return s.starts_with("cookie:"); })) return;
+    for (const auto& l : o.listeners) {
+        const auto& origins = l.allowed_origins.value_or(o.allowed_origins);
+        if (l.protocol != listener_protocol::ws || std::ranges::find(origins, "*") == origins.end()) continue;
+        throw config_error{fmt::format("listener {}: ws.allowed_origins has \"*\" and auth.jwt.sources a cookie: every page could come in as its visitor; "
+                                       "write the origins of your own pages, as in [\"https://app.example.com\"]", l.name)};
+    }
+}
+
 } // namespace
 
 void validate(const options& o) {
     check_ranges(o.bounds);
+    check_cookie_sources(o);
     validate_queues(o);
     if (o.listeners.empty()) throw config_error{"no listener: write a [[listener]] section or --listen ws://127.0.0.1:8083"};
     for (std::size_t i = 0; i != o.listeners.size(); ++i) {

@@ -30,7 +30,7 @@ std::vector<option> option_table(options& o) {
         {"auth.jwt.algorithms", &o.auth.jwt_algorithms, "HS256, HS384, HS512, RS256, PS256, ES256, EdDSA; empty: those of the keys."},
         {"auth.jwt.issuer", &o.auth.jwt_issuer, "What iss must be; empty: anything."},
         {"auth.jwt.audience", &o.auth.jwt_audience, "One of these must be in aud; empty: only tokens without aud."},
-        {"auth.jwt.sources", &o.auth.jwt_sources, "Where tokens are looked for: header, query:NAME, subprotocol, password."},
+        {"auth.jwt.sources", &o.auth.jwt_sources, "Where tokens are looked for: header, query:NAME, subprotocol, cookie:NAME, password."},
         {"auth.jwt.leeway", &o.auth.jwt_leeway, "By how much the issuer's clock may differ."},
         {"auth.jwt.user_claim", &o.auth.jwt_user_claim, "The claim that names the user."},
         {"auth.jwt.require_expiry", &o.auth.jwt_require_expiry, "Tokens without exp are refused."},

@@ -117,7 +117,10 @@ void handshake::decide(std::size_t request_size) {
         std::vector<security::header_line> headers;
         for (const auto& f : request) headers.push_back({{f.name_string().data(), f.name_string().size()}, {f.value().data(), f.value().size()}});
         const auto target = request.target();
-        auto brought = security::credentials_in({target.data(), target.size()}, headers, *policy_.credentials);
+        // Browsers send a cookie by themselves, whatever page asks for it: it counts only from pages that are known. See check_cookie_sources().
+        auto sources = *policy_.credentials;
+        if (request.count(http::field::origin) == 0) sources.cookie.clear();
+        auto brought = security::credentials_in({target.data(), target.size()}, headers, sources);
         if (!brought) return refuse(401, "the credentials of the request are malformed, or more than one", "WWW-Authenticate: Bearer\r\n");
         credentials_ = std::move(*brought);
     }

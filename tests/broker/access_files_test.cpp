@@ -67,7 +67,11 @@ TEST_CASE("what is wrong with [auth] is said with its key, its file and what to 
     CHECK(error_of({.jwt_jwks_file = s.file("j", "{}")}).find("auth.jwt.jwks_file: ") == 0);
     CHECK(error_of({.jwt_key_file = key, .jwt_algorithms = {"none"}}).find("auth.jwt.algorithms: \"none\" is not one of HS256") == 0);
     CHECK(error_of({.jwt_key_file = key, .jwt_sources = {"body"}}).find("auth.jwt.sources: \"body\" is not one of header") == 0);
-    CHECK(error_of({.jwt_key_file = key, .jwt_sources = {"cookie:bt"}}).find("auth.jwt.sources: a cookie needs a list") == 0);
+    for (const auto* const bad : {"cookie", "cookie:", "cookie:a b", "cookie:a=b", "cookie:a;b"}) {
+        CAPTURE(bad);
+        CHECK(error_of({.jwt_key_file = key, .jwt_sources = {bad}}).find("is not one of header, query:NAME, subprotocol, cookie:NAME, password") != std::string::npos);
+    }
+    CHECK(error_of({.jwt_key_file = key, .jwt_sources = {"cookie:__Host-bt"}}) == "(accepted)");
     CHECK(error_of({.order = {"magic"}, .jwt_key_file = key}).find("auth.order: \"magic\" is not one of jwt, users, http") == 0);
     CHECK(error_of({.jwt_key_file = key, .roles = {{.name = "r", .rules = {"permit x"}}}}).find("role r: \"permit x\": ") == 0);
     CHECK(error_of({.jwt_key_file = key, .roles = {{.name = "r"}, {.name = "r"}}}).find("auth: ") == 0);

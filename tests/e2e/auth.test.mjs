@@ -8,7 +8,7 @@ import { once } from "node:events";
 import os from "node:os";
 import path from "node:path";
 import WebSocket from "ws";
-import { Broker, brokerctl, command } from "./support/broker.mjs";
+import { Broker, brokerctl, command, refused } from "./support/broker.mjs";
 import { MqttClient, until } from "./support/mqtt_client.mjs";
 
 const secret = "a secret of more than thirty-two bytes, for tests";
@@ -26,6 +26,9 @@ jwt.issuer = "https://issuer.example"
 jwt.audience = ["brokerd", "other"]
 jwt.on_expiry.grace = "0s"
 jwt.leeway = "0s"
+jwt.sources = ["header", "query:access_token", "subprotocol", "password", "cookie:__Host-token"]
+[ws]
+allowed_origins = ["same-origin", "https://*.app.example"]
 [[role]]
 name = "own"
 rules = ["allow publish,subscribe,retain own/%u/#", "allow queue_read,queue_write $queue/%u"]
@@ -168,6 +171,7 @@ const sources = {
   basic: (t) => ({ headers: { authorization: `Basic ${Buffer.from(`token:${t}`).toString("base64")}` } }),
   query: (t) => ({ query: `?access_token=${encodeURIComponent(t)}` }),
   subprotocol: (t) => ({ subprotocols: [`bearer.${t}`] }),
+  cookie: (t) => ({ headers: { cookie: `theme=dark; __Host-token=${t}`, origin: "https://www.app.example" } }),
   password: (t) => ({ user: "token", password: t }),
   "password of its user": (t) => ({ user: "tom", password: t }),
 };
@@ -208,6 +212,20 @@ for (const protocol of ["mqtt", "stomp"]) {
     assert.equal((await attempt(protocol, { ...sources.header(hs256({})), ...sources.query(hs256({ jti: "2" })) })).refused, 401);
   });
 }
+
+test("a cookie is one of our own pages' alone; a configuration that lets in those of others is refused", async () => {
+  const cookie = `__Host-token=${hs256({})}`;
+  for (const protocol of ["mqtt", "stomp"]) {
+    assert.equal((await attempt(protocol, { headers: { cookie, origin: `http://127.0.0.1:${broker.ports.ws}` } })).admitted, true);
+    assert.equal((await attempt(protocol, { headers: { cookie, origin: "https://evil.example" } })).refused, 403);
+    assert.equal((await attempt(protocol, { headers: { cookie, origin: "null" } })).refused, 403);
+    assert.equal((await attempt(protocol, { headers: { cookie } })).admitted, false); // as if it were not there
+    assert.equal((await attempt(protocol, { headers: { cookie: "other=x", origin: "https://www.app.example" } })).admitted, false);
+  }
+  const file = path.join(files, "open.toml");
+  await writeFile(file, config().replace("allowed_origins = [", 'allowed_origins = ["*", '));
+  await refused(["--config", file, "--listen", "ws://127.0.0.1:0"], 78, [/listener ws: ws\.allowed_origins has "\*" and auth\.jwt\.sources a cookie/]);
+});
 
 test("what tokens of `brokerctl token mint` say is what their client may", async () => {
   const key = path.join(files, "secret");

@@ -205,6 +205,23 @@ TEST_CASE("together they must make sense") {
     CHECK(why({}, false).find("no listener") == 0);
 }
 
+TEST_CASE("a cookie as a credential: no WebSocket listener lets in pages of everybody") {
+    const auto why = [](std::vector<std::string> everywhere, std::optional<std::vector<std::string>> here, const char* url = "ws://127.0.0.1:1") {
+        options o;
+        o.auth.jwt_sources = {"header", "cookie:bt"};
+        o.allowed_origins = std::move(everywhere);
+        o.listeners.push_back(parse_listen_url(url));
+        o.listeners.back().allowed_origins = std::move(here);
+        return error_of([&] { validate(o); });
+    };
+    CHECK(why({"same-origin"}, {}) == "(accepted)");
+    CHECK(why({"*"}, std::vector<std::string>{"https://app.example"}) == "(accepted)");
+    CHECK(why({"*"}, {}, "mqtt://127.0.0.1:1") == "(accepted)"); // there are no cookies
+    for (const auto& refusal : {why({"*"}, {}), why({"same-origin"}, std::vector<std::string>{"https://app.example", "*"})}) {
+        CHECK(refusal.find("listener ws: ws.allowed_origins has \"*\" and auth.jwt.sources a cookie") == 0);
+    }
+}
+
 TEST_CASE("the environment wins over the file, a flag over both; an unknown name is an error") {
     CHECK(from_environment({"BROKERD__LIMITS__MAX_CONNECTIONS=5", "PATH=/bin"}).bounds.max_connections == 5);
     CHECK(from_environment({"BROKERD__DURABILITY__DEFAULT=async"}).durability == storage::durability::async);

@@ -173,6 +173,26 @@ TEST_CASE("RFC 6455 §10.2: a page whose origin is not allowed is refused with 4
     CHECK(status({"*"}, {"Origin: https://a.example", "Origin: https://b.example"}) == "HTTP/1.1 403");
 }
 
+TEST_CASE("a cookie counts in requests of pages that may connect, and in no other") {
+    const auto origins = security::allowed_origins::make({"https://app.example"});
+    REQUIRE(origins);
+    const security::credential_sources sources{.cookie = "bt"};
+    const auto token = [&](const std::vector<std::string>& lines) {
+        handshake h{bounds, {.origins = &*origins, .credentials = &sources}};
+        request r;
+        r.more = lines;
+        const auto text = r.text();
+        h.feed(as_bytes(text));
+        return h.state() == handshake::outcome::accepted ? h.take_credentials().token : h.response().substr(0, 12);
+    };
+    CHECK(token({"Origin: https://app.example", "Cookie: a=b; bt=abc"}) == "abc");
+    CHECK(token({"Cookie: bt=abc"}).empty()); // no page: whoever can write headers has another
+    CHECK(token({"Cookie: bt=abc", "Authorization: Bearer xyz"}) == "xyz");
+    CHECK(token({"Origin: https://evil.example", "Cookie: bt=abc"}) == "HTTP/1.1 403");
+    CHECK(token({"Origin: https://app.example", "Cookie: bt=abc; bt=def"}) == "HTTP/1.1 401");
+    CHECK(token({"Origin: https://app.example", "Cookie: bt=abc", "Authorization: Bearer xyz"}) == "HTTP/1.1 401");
+}
+
 TEST_CASE("RFC 6750 §2, RFC 7617: the request's credentials are read, and never echoed") {
     const security::credential_sources sources;
     const auto brought = [&](const std::string& first, const std::vector<std::string>& lines) -> std::optional<security::credentials> {
