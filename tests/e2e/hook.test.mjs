@@ -3,6 +3,7 @@ import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { pbkdf2Sync, randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { Broker } from "./support/broker.mjs";
@@ -182,6 +183,32 @@ test("a hundred clients wait for a slow hook, and nobody else does", async () =>
     assert.equal(await counted(broker, "allow"), 100);
     assert.equal((await broker.metrics())("broker_hook_seconds_count"), 100);
   } finally {
+    await broker.dispose();
+    await server.stop();
+  }
+});
+
+test("more clients than may wait are told to come again", async () => {
+  const server = await Peer.start(() => undefined);
+  const broker = await start(server, 'http.timeout = "10s"');
+  const field = (text) => Buffer.concat([Buffer.from([0, text.length]), Buffer.from(text)]);
+  const sockets = [];
+  try {
+    let told = 0;
+    for (let i = 0; i < 32 + 256 + 5; ++i) { // under way, waiting, too many
+      const socket = net.connect(broker.ports.mqtt, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.on("data", (bytes) => { if (bytes[0] === 0x20 && bytes[3] === 0x97) ++told; });
+      const body = Buffer.concat([field("MQTT"), Buffer.from([5, 0xc2, 0, 60, 0]), field(`c${i}`), field("u"), field("p")]);
+      socket.write(Buffer.concat([Buffer.from([0x10, body.length]), body]));
+      sockets.push(socket);
+      if (i === 31) await until(() => server.requests.length === 32, "as many as are asked for at the same time");
+    }
+    await until(() => told === 5, "those who are too many");
+    assert.equal(await counted(broker, "busy"), 5);
+    assert.equal(await verdict(broker, login("token", ours.token())), "let in");
+  } finally {
+    for (const socket of sockets) socket.destroy();
     await broker.dispose();
     await server.stop();
   }
