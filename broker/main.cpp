@@ -1,4 +1,5 @@
 // brokerd: configuration, server, and a wait for a signal.
+#include "access_files.hpp"
 #include "config/load.hpp"
 #include "host.hpp"
 #include "server.hpp"
@@ -37,6 +38,13 @@ void reload(broker::server& server, int argc, char** argv) {
     } catch (const broker::config::config_error& e) {
         spdlog::error("reload: {}; everything stays as it was", e.what());
     }
+}
+
+// What a start would find wrong before it opens anything. Throws config_error.
+void check(const broker::config::options& chosen) {
+    (void)broker::load_certificates(chosen);
+    broker::outside_counters unused;
+    if (const auto loaded = broker::load_access(chosen.auth, unused); !loaded) throw broker::config::config_error{loaded.error()};
 }
 
 int run(const broker::config::options& chosen, int argc, char** argv) {
@@ -78,7 +86,7 @@ int main(int argc, char** argv) {
         case mode::help: fmt::print("{}", line.help); return 0;
         case mode::version: fmt::print("brokerd {}\n", broker::version); return 0;
         case mode::print_config: fmt::print("{}", broker::config::print(line.chosen)); return 0;
-        case mode::check: (void)broker::load_certificates(line.chosen); return 0;
+        case mode::check: check(line.chosen); return 0;
         case mode::run: return run(line.chosen, argc, argv);
         }
     } catch (const broker::config::config_error& e) {

@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { Broker } from "./support/broker.mjs";
+import { Broker, refused } from "./support/broker.mjs";
 import { Peer, SigningKey } from "./support/issuer.mjs";
 import { MqttClient, until } from "./support/mqtt_client.mjs";
 
@@ -211,5 +211,16 @@ test("more clients than may wait are told to come again", async () => {
     for (const socket of sockets) socket.destroy();
     await broker.dispose();
     await server.stop();
+  }
+});
+
+test("what is wrong with the hook's keys is found before the start", async () => {
+  const file = path.join(files, "wrong.toml");
+  for (const [auth, said] of [['http.url = "http://elsewhere.example/"', /auth\.http\.url: .*auth\.plain_http = true/],
+                              ['http.url = "https://h.example/"\nhttp.secret = "written out"', /auth\.http\.secret: .*file:\/PATH or env:NAME/],
+                              ['jwt.jwks_url = "ftp://h.example/"', /auth\.jwt\.jwks_url: .*neither https:/]]) {
+    await writeFile(file, `[auth]\n${auth}\n`);
+    await refused(["--config", file, "--check"], 78, [said]);
+    await refused(["--config", file, "--data-dir", path.join(files, "data")], 71, [said]);
   }
 });
