@@ -201,6 +201,7 @@ result<loaded_access, std::string> load_access(const config::auth_options& from,
     settings.scope_prefix = from.jwt_scope_prefix;
     if (auto taken = take_sources(from.jwt_sources, made.desk, settings); !taken) return fail(std::move(taken.error()));
     made.desk.grace = from.jwt_grace;
+    made.desk.warn_before = from.jwt_warn_before;
 
     std::shared_ptr<const security::user_table> users;
     if (!from.password_file.empty()) {

@@ -160,7 +160,8 @@ result<admin::status, admin_error> admin_node::get_status() {
     s.store_commit_seconds = convert(metrics.commit_seconds);
     s.store_fsync_seconds = convert(metrics.fsync_seconds);
     s.store_batch_messages = convert(metrics.batch_messages);
-    for (const auto& l : facts_.listeners) s.listeners.push_back({.name = l.name, .url = url(l)});
+    for (std::size_t i = 0; i != facts_.listeners.size(); ++i) s.listeners.push_back(listener_row_of(facts_.listeners[i], *facts_.infos[i]));
+    s.bans = facts_.door.banned().all(clock_.now()).size();
     return s;
 }
 
@@ -170,8 +171,9 @@ result<std::vector<admin::connection_row>, admin_error> admin_node::connections(
             const auto seen = summary(c);
             out.push_back({.id = c.id(),
                            .listener = std::string{seen.listener},
-                           .address = seen.address,
+                           .address = seen.client.text(),
                            .transport = std::string{seen.transport},
+                           .identity = std::string{seen.identity},
                            .connected_at = seen.connected_at,
                            .client = c.engine() != nullptr ? c.engine()->info() : client_info{},
                            .outbox_bytes = seen.outbox_bytes,
@@ -180,45 +182,29 @@ result<std::vector<admin::connection_row>, admin_error> admin_node::connections(
     });
 }
 
-result<std::size_t, admin_error> admin_node::kick(const std::string& client_id) {
-    std::size_t kicked = 0;
+result<std::size_t, admin_error> admin_node::close_those(connection_test matches, const close_reason& why) {
+    std::size_t closed = 0;
     for (std::size_t i = 0; i != shards_.size(); ++i) {
-        auto here = on_shard<std::size_t>(i, [client_id](shard& on) {
+        auto here = on_shard<std::size_t>(i, [matches, why](shard& on) {
             std::size_t n = 0;
             on.for_each_connection([&](shard_connection& c) {
-                if (c.engine() == nullptr || c.engine()->info().client_id != client_id) return;
-                c.shut_down({.cause = close_cause::kicked, .detail = "by an administrator"}, on.now());
+                if (!matches(c)) return;
+                c.shut_down(why, on.now());
                 ++n;
             });
             return n;
         });
         if (!here) return fail(here.error());
-        kicked += *here;
+        closed += *here;
     }
-    if (kicked == 0) return fail(admin_error{admin_error::kind::not_found, "no connected client has this id"});
-    return kicked;
+    return closed;
 }
 
-// In effect at once, and kept before it is reported.
-result<bool, admin_error> admin_node::revoke_tokens(const admin::token_revocation& what) {
-    using storage::revoked;
-    if (facts_.access == nullptr) return fail(admin_error{admin_error::kind::refused, "no authentication is configured: there are no tokens"});
-    const auto before = what.issued_before.value_or(clock_.now());
-    const auto kind = !what.token_id.empty() ? revoked::token : what.user.empty() ? revoked::all : revoked::user;
-    const auto& name = kind == revoked::token ? what.token_id : what.user;
-    const auto at_ms = kind != revoked::token ? epoch_ms(before) : what.until == never ? 0 : epoch_ms(what.until);
-    const bool taken = facts_.access->revoke([&](security::revocations& all) {
-        all.forget_expired(clock_.now());
-        return revoke(all, kind, name, at_ms);
-    });
-    if (!taken) return fail(admin_error{admin_error::kind::refused, "too many tokens are revoked; revoke those of a user, or issued before a moment"});
-    review_access(shards_);
-    return when_durable(0, [key = storage::revocation_key(kind, name), value = storage::encode_revocation(at_ms)](shard& on) {
-        auto& desk = on.core().desk();
-        desk.open().put(storage::column::meta, key, value);
-        desk.require(true);
-        return desk.open_ticket();
-    });
+result<std::size_t, admin_error> admin_node::kick(const std::string& client_id) {
+    const auto is_it = [client_id](const shard_connection& c) { return c.engine() != nullptr && c.engine()->info().client_id == client_id; };
+    const auto kicked = close_those(is_it, {.cause = close_cause::kicked, .detail = "by an administrator"});
+    if (kicked && *kicked == 0) return fail(admin_error{admin_error::kind::not_found, "no connected client has this id"});
+    return kicked;
 }
 
 result<std::vector<message_ptr>, admin_error> admin_node::retained(const std::string& filter, std::size_t count_max) {

@@ -13,6 +13,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct node_facts { // what does not change while the server runs
     std::string data_dir;
     std::string durability;
     std::vector<listener_address> listeners;
+    std::span<const std::unique_ptr<listener_info>> infos; // of these
+    doorkeeper& door;
     const storage::rocks_backend* disk = nullptr; // null: nothing is on disk
     access_desk* access = nullptr;                // null: everybody is let in
     const outside_counters* outside = nullptr;    // not null
@@ -56,6 +59,10 @@ public:
                                                                                      std::size_t count_max,
                                                                                      const std::string& to) override;
     [[nodiscard]] result<bool, admin::admin_error> delete_queue(const std::string& name, bool force) override;
+    [[nodiscard]] result<std::vector<admin::ban_row>, admin::admin_error> list_bans() override;
+    [[nodiscard]] result<std::size_t, admin::admin_error> add_ban(const admin::ban_row& who, seconds lasts) override;
+    [[nodiscard]] result<bool, admin::admin_error> remove_ban(const std::string& kind, const std::string& whom) override;
+    [[nodiscard]] result<std::vector<std::string>, admin::admin_error> reload_tls(const std::string& listener) override;
     [[nodiscard]] result<bool, admin::admin_error> revoke_tokens(const admin::token_revocation& what) override;
     [[nodiscard]] result<admin::store_status, admin::admin_error> show_store() override;
     [[nodiscard]] result<admin::store_check, admin::admin_error> verify_store() override;
@@ -86,6 +93,10 @@ private:
     [[nodiscard]] result<Answer, admin::admin_error> on_session(const std::string& id, session_question<Answer> ask);
     // Runs `act` on shard i's thread and waits for the ticket it gives.
     [[nodiscard]] result<bool, admin::admin_error> when_durable(std::size_t i, std::function<ticket(shard&)> act);
+    [[nodiscard]] static admin::listener_row listener_row_of(const listener_address& at, const listener_info& of);
+    // Closes whoever `matches`.
+    using connection_test = std::function<bool(const shard_connection&)>;
+    [[nodiscard]] result<std::size_t, admin::admin_error> close_those(connection_test matches, const close_reason& why);
     [[nodiscard]] std::size_t owner_of(std::string_view queue) const { return queue_table::owner_of(queue, shards_.size()); }
 
     node_facts facts_;

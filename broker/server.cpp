@@ -38,6 +38,16 @@ std::string_view word(storage::durability d) {
     return d == storage::durability::sync ? "sync" : d == storage::durability::async ? "async" : "none";
 }
 
+security::proxy_trust trust_of(const config::listener& l) {
+    using protocol = security::proxy_trust::protocol;
+    if (!l.proxy) return {};
+    auto trusted = security::networks::parse(l.proxy->trusted);
+    if (!trusted) throw start_error{fmt::format("listener {}: proxy.trusted: {}", l.name, trusted.error())};
+    return {.trusted = std::move(*trusted),
+            .headers = l.proxy->headers,
+            .header = l.proxy->protocol == "required" ? protocol::required : l.proxy->protocol == "optional" ? protocol::optional : protocol::off};
+}
+
 constexpr std::size_t connections_worth_starting_for = 16;
 
 std::string bounded_by(const descriptors& files, const limits& bounds) {
@@ -64,9 +74,15 @@ server::server(const config::options& chosen)
     : options_{chosen}, tls_{load_certificates(chosen)},
       shard_count_{options_.threads != 0 ? options_.threads : std::max(1U, std::thread::hardware_concurrency())},
       files_{divide_descriptors(raise_descriptor_limit(), shard_count_, options_.listeners.size())},
-      door_{std::min(files_.connections, options_.bounds.max_connections), bounded_by(files_, options_.bounds), alarms_,
-            [this] { return clock_.now(); }},
-      environment_{.node_name = options_.node_name, .door = door_} {
+      door_{{.most = std::min(files_.connections, options_.bounds.max_connections),
+             .bounded_by = bounded_by(files_, options_.bounds),
+             .per_address_max = options_.bounds.connections_per_address,
+             .accepts = options_.bounds.accept_rate,
+             .failed_logins = options_.bounds.failed_logins,
+             .flapping = options_.bounds.flapping,
+             .ban_time = options_.bounds.ban_time},
+            alarms_, [this] { return clock_.now(); }},
+      quotas_{options_.bounds}, environment_{.node_name = options_.node_name, .door = door_, .quotas = quotas_} {
     check_descriptors();
     for (const auto& l : options_.listeners) {
         addresses_.push_back({.name = l.name, .kind = kind_of(l.protocol), .host = l.host, .port = l.port, .over_tls = l.tls.has_value()});
@@ -180,6 +196,15 @@ void server::recover() {
     commons_ = std::make_unique<commons>(options_.bounds, *committer_, found->next_id, shards_.size(), options_.durability);
     commons_->restore(*found);
     if (const auto wrong = commons_->declare(options_.queues, lease)) throw start_error{"configuration: " + *wrong};
+    for (auto& b : found->bans) {
+        const auto until = b.record.until_ms == 0 ? never : from_epoch_ms(b.record.until_ms);
+        const auto kind = b.kind == 'a' ? security::ban_kind::address : b.kind == 'u' ? security::ban_kind::user : security::ban_kind::client_id;
+        if (until <= clock_.now()) {
+            lease.erase(storage::column::meta, storage::ban_key(b.kind, b.whom));
+        } else if (auto added = door_.banned().add({.what = kind, .whom = b.whom, .until = until, .why = b.record.why}, clock_.now()); !added) {
+            spdlog::error("store: the ban of {}: {}", b.whom, added.error());
+        }
+    }
     for (const auto& r : found->revocations) {
         if (r.what == storage::revoked::token && r.at_ms != 0 && from_epoch_ms(r.at_ms) <= clock_.now()) {
             lease.erase(storage::column::meta, storage::revocation_key(r.what, r.name)); // it has ended by itself
@@ -271,7 +296,8 @@ void server::listen() {
                                                        l.allow_missing_origin.value_or(options_.allow_missing_origin));
         if (!origins) throw start_error{fmt::format("listener {}: ws.allowed_origins: {}", l.name, origins.error())};
         infos_.push_back(std::make_unique<listener_info>(
-            listener_info{.name = addresses_[i].name, .kind = addresses_[i].kind, .dotted = dotted, .origins = std::move(*origins), .tls = tls_[i]}));
+            listener_info{.name = addresses_[i].name, .kind = addresses_[i].kind, .dotted = dotted, .origins = std::move(*origins), .tls = tls_[i],
+                          .proxies = trust_of(l), .connections_max = l.max_connections}));
     }
     for (auto& s : shards_) {
         auto& of_shard = listeners_.emplace_back();
@@ -285,6 +311,8 @@ void server::listen() {
                                                     .data_dir = options_.data_dir,
                                                     .durability = std::string{word(options_.durability)},
                                                     .listeners = addresses_,
+                                                    .infos = infos_,
+                                                    .door = door_,
                                                     .disk = disk_,
                                                     .access = access_.get(),
                                                     .outside = &outside_},

@@ -62,6 +62,7 @@ private:
     process_clock clock_;
     alarms alarms_;
     doorkeeper door_;
+    user_quotas quotas_;
     std::unique_ptr<storage::backend> rows_;
     storage::rocks_backend* disk_ = nullptr; // rows_, when they are on disk
     std::unique_ptr<storage::committer> committer_;

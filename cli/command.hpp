@@ -46,6 +46,8 @@ void add_session_commands(CLI::App& app, const settings& s, int& status);
 void add_queue_commands(CLI::App& app, const settings& s, int& status);
 void add_store_commands(CLI::App& app, const settings& s, int& status);
 void add_token_commands(CLI::App& app, const settings& s, int& status);
+void add_ban_commands(CLI::App& app, const settings& s, int& status);
+void add_listener_commands(CLI::App& app, const settings& s, int& status);
 void add_acl_commands(CLI::App& app, const settings& s, int& status);
 void add_user_commands(CLI::App& app, const settings& s, int& status);
 

@@ -148,6 +148,8 @@ int main(int argc, char** argv) {
     kick->callback([&] { call("DELETE", "/api/v1/clients/" + encode_percent(id)); });
 
     add_session_commands(app, s, status);
+    add_listener_commands(app, s, status);
+    add_ban_commands(app, s, status);
     add_queue_commands(app, s, status);
     add_store_commands(app, s, status);
     add_token_commands(app, s, status);

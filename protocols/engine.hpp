@@ -8,6 +8,7 @@
 #include "core/counters.hpp"
 #include "core/limits.hpp"
 #include "core/outbox.hpp"
+#include "core/publish_meter.hpp"
 #include "core/wire_cache.hpp"
 #include "protocols/permissions.hpp"
 #include "routing/router.hpp"
@@ -35,6 +36,7 @@ struct engine_context {
     bool dotted = false;                        // the listener's STOMP destinations separate levels by '.'
     mqtt::authenticator* authenticate = nullptr; // enhanced authentication (MQTT 5 §4.12); null: not offered
     admission* admit = nullptr;                  // null: everybody
+    publish_meter* meter = nullptr;              // null: as much as it likes
 };
 
 // For listings and logs.
@@ -83,11 +85,11 @@ public:
     // Set once. After it, the transport drains the outbox, closes, calls on_disconnected and destroys the engine.
     [[nodiscard]] virtual const std::optional<close_reason>& closing() const = 0;
 
-    // True while the engine cannot take more (it waits to be admitted, a claim is under way, or the turn has left enough to the
-    // store, router::full()): the transport stops reading. Bytes handed over meanwhile are kept, within max_message_bytes.
+    // True while the engine cannot take more (it waits to be admitted, a claim is under way, it has published more than its
+    // rates allow, or the turn has left enough to the store, router::full()): the transport stops reading. Bytes handed over meanwhile are kept, within max_message_bytes.
     [[nodiscard]] virtual bool paused() const = 0;
 
-    // In a later turn than the one that had left enough to the store: what was kept is processed.
+    // In a later turn than the one that had left enough to the store, or when the meter allows more: what was kept is processed.
     virtual void go_on(time_point now) = 0;
 
     // The transport stopped reading (back-pressure, paused()), or reads on. While it does not read, silence is not the

@@ -10,9 +10,11 @@
 
 namespace broker {
 
+using engine_maker = std::unique_ptr<engine> (*)(const engine_context&, time_point);
+
 struct subprotocol {
     std::string_view token{};
-    std::unique_ptr<engine> (*make)(const engine_context&, time_point) = nullptr;
+    engine_maker make = nullptr;
 };
 
 [[nodiscard]] const subprotocol* find_subprotocol(std::string_view token); // null: not served

@@ -32,6 +32,19 @@ std::string revocation_key(revoked what, std::string_view name) {
     return key += name;
 }
 
+std::string ban_key(char kind, std::string_view whom) {
+    std::string key{ban_prefix};
+    key += kind;
+    return key.append(whom);
+}
+
+std::optional<ban_key_parts> decode_ban_key(std::string_view key) {
+    if (!key.starts_with(ban_prefix) || key.size() < ban_prefix.size() + 2) return std::nullopt;
+    const auto kind = key[ban_prefix.size()];
+    if (kind != 'a' && kind != 'u' && kind != 'c') return std::nullopt;
+    return ban_key_parts{kind, key.substr(ban_prefix.size() + 1)};
+}
+
 std::optional<revocation_key_parts> decode_revocation_key(std::string_view key) {
     if (!key.starts_with(revocation_prefix) || key.size() == revocation_prefix.size()) return std::nullopt;
     const auto what = static_cast<revoked>(key[revocation_prefix.size()]);

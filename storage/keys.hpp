@@ -1,5 +1,6 @@
 // Keys: big-endian, so that byte order is meaning. Sessions and queues share one id space.
-//   meta           "format" | "id_lease" | "exact_counts" | "revoked/t" token id | "revoked/u" user | "revoked/a"
+//   meta           "format" | "id_lease" | "exact_counts" | "revoked/t" token id | "revoked/u" user | "revoked/a" |
+//                  "ban/" kind whom
 //   sessions       session id (8)            queues, wills: the same
 //   subscriptions  session id (8) filter text
 //   messages       message id (8)
@@ -73,6 +74,15 @@ struct inbound_key_parts {
     packet_id packet{};
 };
 [[nodiscard]] std::optional<inbound_key_parts> decode_inbound_qos2_key(std::string_view key);
+
+// Who is banned: an address or network, a user, a client id.
+inline constexpr std::string_view ban_prefix = "ban/";
+[[nodiscard]] std::string ban_key(char kind, std::string_view whom); // 'a', 'u', 'c'
+struct ban_key_parts {
+    char kind = 0;
+    std::string_view whom{};
+};
+[[nodiscard]] std::optional<ban_key_parts> decode_ban_key(std::string_view key);
 
 struct revocation_key_parts {
     revoked what{};

@@ -25,6 +25,7 @@ std::optional<std::string> said(bool key_is_right) {
 std::optional<std::string> meta_defect(std::string_view key, std::string_view value) {
     if (key == id_lease_key()) return said(true, decode_id_lease(value));
     if (key.starts_with(revocation_prefix)) return said(decode_revocation_key(key).has_value(), decode_revocation(value));
+    if (key.starts_with(ban_prefix)) return said(decode_ban_key(key).has_value(), decode_ban(value));
     return said(key == format_key() || key == exact_counts_key());
 }
 

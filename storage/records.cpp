@@ -335,4 +335,19 @@ result<std::int64_t, storage_error> decode_revocation(std::string_view value) {
     return closed(*in, at);
 }
 
+std::string encode_ban(const ban_record& r) {
+    std::string value;
+    record_writer{value}.u64(static_cast<std::uint64_t>(r.until_ms)).text16(r.why);
+    return value;
+}
+
+result<ban_record, storage_error> decode_ban(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    ban_record r;
+    r.until_ms = static_cast<std::int64_t>(in->u64());
+    r.why = in->text16();
+    return closed(*in, r);
+}
+
 } // namespace broker::storage

@@ -82,6 +82,11 @@ void encode_redelivery_count(std::uint32_t count, std::string& to);
 void encode_will(const will_record& r, std::string& to);
 [[nodiscard]] std::string encode_id_lease(std::uint64_t next_id);
 [[nodiscard]] std::string encode_revocation(std::int64_t at_ms);
+struct ban_record {
+    std::int64_t until_ms = 0; // epoch; 0: for ever
+    std::string why{};
+};
+[[nodiscard]] std::string encode_ban(const ban_record& r);
 
 [[nodiscard]] result<session_record, storage_error> decode_session(std::string_view value);
 [[nodiscard]] result<subscription_record, storage_error> decode_subscription(std::string_view value);
@@ -97,5 +102,6 @@ void encode_will(const will_record& r, std::string& to);
 [[nodiscard]] result<will_record, storage_error> decode_will(std::string_view value);
 [[nodiscard]] result<std::uint64_t, storage_error> decode_id_lease(std::string_view value);
 [[nodiscard]] result<std::int64_t, storage_error> decode_revocation(std::string_view value);
+[[nodiscard]] result<ban_record, storage_error> decode_ban(std::string_view value);
 
 } // namespace broker::storage

@@ -15,6 +15,7 @@ public:
     [[nodiscard]] result<void, storage_error> read_all() {
         if (auto lease = read_lease(); !lease) return lease;
         if (auto revoked = read_revocations(); !revoked) return revoked;
+        if (auto banned = read_bans(); !banned) return banned;
         if (auto sessions = read_sessions(); !sessions) return sessions;
         if (auto queues = read_queues(); !queues) return queues;
         return scan(column::retained, [this](std::string_view key, std::string_view value) {
@@ -59,6 +60,16 @@ private:
             const auto at = decode_revocation(value);
             if (parts && at) into_.revocations.push_back({.what = parts->what, .name = std::string{parts->name}, .at_ms = *at});
             else set_aside(column::meta, key, at ? "malformed key" : at.error().what);
+            return true;
+        });
+    }
+
+    result<void, storage_error> read_bans() {
+        return rows_.scan(column::meta, ban_prefix, "", [this](std::string_view key, std::string_view value) {
+            const auto parts = decode_ban_key(key);
+            auto record = decode_ban(value);
+            if (parts && record) into_.bans.push_back({.kind = parts->kind, .whom = std::string{parts->whom}, .record = std::move(*record)});
+            else set_aside(column::meta, key, record ? "malformed key" : record.error().what);
             return true;
         });
     }

@@ -43,6 +43,12 @@ struct revocation { // of tokens
     std::int64_t at_ms = 0; // a token: when it would have ended, 0: nobody knows; else those issued before
 };
 
+struct recovered_ban {
+    char kind = 0; // as in ban_key()
+    std::string whom{};
+    ban_record record{};
+};
+
 struct quarantined_row {
     column in{};
     std::string key_hex{};
@@ -57,6 +63,7 @@ struct recovered {
     std::vector<recovered_queue> queues{};
     std::vector<message_ptr> retained{};
     std::vector<revocation> revocations{};
+    std::vector<recovered_ban> bans{};
     std::vector<quarantined_row> quarantined{}; // left where they are
 };
 

@@ -13,6 +13,7 @@ boost::json::object row(const connection_row& c) {
             {"listener", c.listener},
             {"address", c.address},
             {"user", c.client.user},
+            {"identity", c.identity},
             {"connected_at", rfc3339(c.connected_at)},
             {"keep_alive_s", c.client.keep_alive_s},
             {"subscriptions", c.client.subscriptions},

@@ -134,6 +134,17 @@ response metrics(node& on, const request&) {
         c.value("broker_connect_rejected_total", "Refused connections.", counter, n(s->sums.connect_rejected[r]),
                 {{"reason", std::string{token(static_cast<close_cause>(r))}}});
     }
+    for (const auto& l : s->listeners) {
+        c.value("broker_listener_connections", "Open connections of a listener.", gauge, n(l.connections), {{"listener", l.name}});
+        if (l.certificates.empty()) continue;
+        auto ends = never;
+        for (const auto& one : l.certificates) ends = std::min(ends, one.not_after);
+        c.value("broker_tls_cert_expiry_timestamp_seconds", "When the first of its certificates ends.", gauge, n(epoch_ms(ends)) / 1e3, {{"listener", l.name}});
+        c.value("broker_tls_handshakes_total", "TLS handshakes.", counter, n(l.handshakes - l.handshakes_resumed), {{"listener", l.name}, {"result", "full"}});
+        c.value("broker_tls_handshakes_total", "TLS handshakes.", counter, n(l.handshakes_resumed), {{"listener", l.name}, {"result", "resumed"}});
+        c.value("broker_tls_handshakes_total", "TLS handshakes.", counter, n(l.handshakes_failed), {{"listener", l.name}, {"result", "failed"}});
+    }
+    c.value("broker_bans", "Addresses, users and client ids that are banned.", gauge, n(s->bans));
     c.value("broker_ws_handshake_failed_total", "Refused WebSocket handshakes.", counter, n(s->sums.ws_handshake_failed));
     for (std::size_t r = 0; r != drop_reasons; ++r) {
         c.value("broker_messages_dropped_total", "Messages not delivered, by reason.", counter,

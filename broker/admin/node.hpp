@@ -31,6 +31,7 @@ struct connection_row {
     std::string listener; // "web"
     std::string address;  // "127.0.0.1:40312"
     std::string transport; // "ws", "tcp"
+    std::string identity{}; // of its TLS certificate, shown to us or to a proxy we believe; may be empty
     time_point connected_at{};
     client_info client;
     std::size_t outbox_bytes = 0;
@@ -154,9 +155,32 @@ struct store_check {
     store_rows rows{};
 };
 
+struct ban_row {
+    std::string kind{}; // "address", "user", "client_id"
+    std::string whom{}; // "192.0.2.0/24", "olga"
+    time_point until = never;
+    std::string why{};
+    bool by_itself = false; // of failed logins or flapping: gone with the process
+};
+
 struct listener_row {
     std::string name;
     std::string url; // "ws://127.0.0.1:8083"
+    std::size_t connections = 0;
+    std::size_t connections_max = 0; // 0: as many as in all
+    struct certificate_row {
+        std::string file{};
+        std::string subject{};
+        std::string issuer{};
+        std::vector<std::string> names{}; // that it is for
+        std::string fingerprint{};        // SHA-256, hexadecimal
+        time_point not_before{};
+        time_point not_after{};
+    };
+    std::vector<certificate_row> certificates{}; // empty: it speaks plain
+    std::uint64_t handshakes = 0;
+    std::uint64_t handshakes_resumed = 0;
+    std::uint64_t handshakes_failed = 0;
 };
 
 struct histogram { // seconds
@@ -193,6 +217,7 @@ struct status {
     histogram store_fsync_seconds;
     histogram store_batch_messages;
     std::vector<listener_row> listeners;
+    std::size_t bans = 0;
     std::vector<std::pair<std::string, std::size_t>> declared_queues; // and their messages
 };
 
@@ -233,6 +258,13 @@ public:
     [[nodiscard]] virtual result<queue_removed, admin_error> remove_from_queue(const std::string& name, std::size_t count_max,
                                                                                const std::string& to) = 0;
     [[nodiscard]] virtual result<bool, admin_error> delete_queue(const std::string& name, bool force) = 0;
+    // Who is banned now. Added: who is connected is closed. Both on disk when they return, those by themselves apart.
+    [[nodiscard]] virtual result<std::vector<ban_row>, admin_error> list_bans() = 0;
+    [[nodiscard]] virtual result<std::size_t, admin_error> add_ban(const ban_row& who, seconds lasts) = 0; // connections closed; 0: for ever
+    [[nodiscard]] virtual result<bool, admin_error> remove_ban(const std::string& kind, const std::string& whom) = 0;
+    // Certificates, keys, authorities and revocation lists are read again: of this listener, or of all when it is empty. One line for each
+    // that could not be, whose listener goes on with what it has.
+    [[nodiscard]] virtual result<std::vector<std::string>, admin_error> reload_tls(const std::string& listener) = 0;
     // Connections that came with them are ended. On disk when it returns.
     [[nodiscard]] virtual result<bool, admin_error> revoke_tokens(const token_revocation& what) = 0;
     // These three work on the caller's thread for as long as it takes.

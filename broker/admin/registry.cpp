@@ -17,6 +17,8 @@ registry::registry() {
     add_observation(*this);
     add_metrics(*this);
     add_clients(*this);
+    add_listeners(*this);
+    add_bans(*this);
     add_sessions(*this);
     add_retained(*this);
     add_queues(*this);

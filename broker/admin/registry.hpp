@@ -69,6 +69,8 @@ private:
 void add_observation(registry& to); // health, readiness, status, version
 void add_metrics(registry& to);
 void add_clients(registry& to);
+void add_listeners(registry& to);
+void add_bans(registry& to);
 void add_sessions(registry& to);
 void add_retained(registry& to);
 void add_queues(registry& to);

@@ -8,6 +8,8 @@ std::vector<option> option_table(options& o) {
     auto& b = o.bounds;
     const auto count = [](std::size_t& to) { return count_value{&to}; };
     const auto size = [](std::size_t& to) { return size_value{&to}; };
+    const auto times = [](rate& to) { return rate_value{&to}; };
+    const auto bytes = [](rate& to) { return rate_value{&to, true}; };
     return {
         {"node.name", &o.node_name, "Name of this broker in listings and generated client ids."},
         {"node.data_dir", &o.data_dir, "Where sessions, queues and retained messages are kept."},
@@ -37,6 +39,7 @@ std::vector<option> option_table(options& o) {
         {"auth.jwt.scope_prefix", &o.auth.jwt_scope_prefix, "Scopes that begin with it are rights: brokerd:publish:FILTER."},
         {"auth.jwt.token_bytes", size(o.auth.jwt_token_bytes_max), "Longest token."},
         {"auth.jwt.on_expiry.grace", &o.auth.jwt_grace, "How long a connection outlives its token."},
+        {"auth.jwt.on_expiry.warn_before", &o.auth.jwt_warn_before, "How long before its token ends a client is told, on $SYS/clients/ID/token_expiring; 0s: it is not."},
         {"auth.http.url", &o.auth.http_url, "Server that is asked who may come in: POST https://auth.example.com/mqtt."},
         {"auth.http.timeout", &o.auth.http_timeout, "How long its answer may take; then the client is not let in."},
         {"auth.http.cache", &o.auth.http_cache, "How long an answer is good for the same client with the same credentials; 0s: once."},
@@ -49,6 +52,17 @@ std::vector<option> option_table(options& o) {
         {"admin.http", &o.admin_http, "HOST:PORT of /healthz, /readyz and /metrics, or off."},
         {"sys.interval", &o.sys_interval, "Time between updates of the $SYS topics; 0s: there are none."},
         {"limits.max_connections", count(b.max_connections), "Open connections; more are closed at once."},
+        {"limits.accept_rate", times(b.accept_rate), "Connections accepted in all; the others wait for it. 0/s: no bound."},
+        {"limits.per_ip.connections", count(b.connections_per_address), "Open connections of an address, of IPv6 of a /64; 0: no bound."},
+        {"limits.per_client.publish_rate", times(b.client_publish_rate), "Messages a connection may publish; 0/s: no bound."},
+        {"limits.per_client.publish_bytes", bytes(b.client_publish_bytes), "Of their topics and payloads; 0/s: no bound."},
+        {"limits.per_user.connections", count(b.connections_per_user), "Open connections of a user; 0: no bound."},
+        {"limits.per_user.publish_rate", times(b.user_publish_rate), "Messages a user's connections may publish together; 0/s: no bound."},
+        {"limits.per_user.publish_bytes", bytes(b.user_publish_bytes), "Of their topics and payloads; 0/s: no bound."},
+        {"limits.rate_action", choice_value{&b.rate_action, "slow|close"}, "Who publishes more than he may is read more slowly, or closed."},
+        {"limits.failed_logins", times(b.failed_logins), "More of them from an address, and it is banned; 0/m: never. Not 127.0.0.1."},
+        {"limits.flapping", times(b.flapping), "More connections from an address, and it is banned; 0/m: never. Not 127.0.0.1."},
+        {"limits.ban_time", &b.ban_time, "How long for."},
         {"limits.max_sessions", count(b.max_sessions), "Sessions, connected or not, STOMP subscriptions included."},
         {"limits.max_queues", count(b.max_queues), "Queues."},
         {"limits.handshake_bytes", size(b.handshake_bytes_max), "WebSocket upgrade request."},
@@ -124,6 +138,11 @@ struct writer {
     std::string operator()(const std::uint32_t* v) const { return fmt::to_string(*v); }
     std::string operator()(const count_value& v) const { return fmt::to_string(*v.to); }
     std::string operator()(const size_value& v) const { return fmt::format("\"{}\"", size_text(*v.to)); }
+    std::string operator()(const rate_value& v) const {
+        const auto& r = *v.to;
+        const auto unit = r.per == milliseconds{1'000} ? "s" : r.per == milliseconds{60'000} ? "m" : "h";
+        return fmt::format("\"{}/{}\"", v.of_bytes && r.bounded() ? size_text(r.amount) : fmt::to_string(r.amount), unit);
+    }
     std::string operator()(const seconds* v) const { return fmt::format("\"{}s\"", v->count()); }
     std::string operator()(const milliseconds* v) const { return fmt::format("\"{}ms\"", v->count()); }
     std::string operator()(const std::string* v) const { return fmt::format("\"{}\"", *v); }

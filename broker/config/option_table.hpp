@@ -14,9 +14,10 @@ namespace broker::config {
 // Sizes are written "64KiB", durations "10s", lists ["a", "b"] (in the environment a,b), everything else as TOML's own types.
 struct size_value { std::size_t* to; };
 struct count_value { std::size_t* to; };
+struct rate_value { rate* to; bool of_bytes = false; }; // "100/s", "1MiB/s", "30/m"; "0/s": no bound
 struct choice_value { std::string* to; std::string_view choices; }; // "a|b|c"
 
-using target = std::variant<bool*, std::uint16_t*, std::uint32_t*, count_value, size_value, seconds*, milliseconds*, std::string*,
+using target = std::variant<bool*, std::uint16_t*, std::uint32_t*, count_value, size_value, rate_value, seconds*, milliseconds*, std::string*,
                             choice_value, storage::durability*, overflow_policy*, std::vector<std::string>*>;
 
 struct option {

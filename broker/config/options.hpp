@@ -14,6 +14,12 @@ namespace broker::config {
 
 enum class listener_protocol : std::uint8_t { ws, mqtt, stomp, tcp };
 
+struct proxy_settings { // listener key `proxy`
+    std::vector<std::string> trusted{}; // addresses and networks
+    std::vector<std::string> headers{"x-forwarded-for"};
+    std::string protocol = "off"; // the PROXY protocol's header: off, optional or required
+};
+
 struct listener {
     std::string name{};
     listener_protocol protocol = listener_protocol::ws;
@@ -23,6 +29,8 @@ struct listener {
     std::optional<std::vector<std::string>> allowed_origins{}; // nothing: as ws.allowed_origins says
     std::optional<bool> allow_missing_origin{};
     std::optional<tls_settings> tls{}; // nothing: plain
+    std::optional<proxy_settings> proxy{};
+    std::size_t max_connections = 0; // 0: as limits.max_connections says
 };
 
 struct role { // [[role]]
@@ -55,6 +63,7 @@ struct auth_options {
     std::string jwt_scope_prefix = "brokerd:";
     std::size_t jwt_token_bytes_max = 8 * 1024;
     seconds jwt_grace{15};
+    seconds jwt_warn_before{60};
     std::string http_url{};
     milliseconds http_timeout{2'000};
     seconds http_cache{10};

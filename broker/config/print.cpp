@@ -78,7 +78,12 @@ std::string print(options o) {
         if (l.allowed_origins) text += fmt::format("ws.allowed_origins = {}\n", value_text({.key = "", .to = &*l.allowed_origins}));
         if (l.allow_missing_origin) text += fmt::format("ws.allow_missing_origin = {}\n", *l.allow_missing_origin);
         if (!l.stomp_separator.empty()) text += fmt::format("stomp.separator = \"{}\"\n", l.stomp_separator);
+        if (l.max_connections != 0) text += fmt::format("max_connections = {}\n", l.max_connections);
         if (l.tls) text += tls_text(*l.tls);
+        if (l.proxy) {
+            text += fmt::format("proxy = {{ trusted = {}, headers = {}, protocol = \"{}\" }}\n", value_text({.key = "", .to = &l.proxy->trusted}),
+                                value_text({.key = "", .to = &l.proxy->headers}), l.proxy->protocol);
+        }
     }
     return text;
 }

@@ -1,10 +1,12 @@
 #include "config/load.hpp"
 #include "config/written.hpp"
+#include "security/address.hpp"
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <functional>
 #include <span>
 
@@ -219,6 +221,31 @@ private:
         s.certificates.insert(s.certificates.end(), more.begin(), more.end());
         return s;
     }
+    proxy_settings proxy_of(const toml::table& t) {
+        proxy_settings s;
+        for (const auto& [name, node] : t) {
+            const auto key = fmt::format("listener.proxy.{}", name.str());
+            const auto place = where(node);
+            const auto w = as_written(node);
+            const auto set = [&](const target& to) { assign(place, key, w, to); };
+            if (name.str() == "trusted") {
+                set(&s.trusted);
+                if (const auto parsed = security::networks::parse(s.trusted); !parsed) fail_at(place, key, parsed.error());
+            } else if (name.str() == "headers") {
+                set(&s.headers);
+                for (auto& h : s.headers) {
+                    std::ranges::transform(h, h.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+                    if (h != "x-forwarded-for" && h != "forwarded") fail_at(place, key, fmt::format("\"{}\" is neither x-forwarded-for nor forwarded", h));
+                }
+            } else if (name.str() == "protocol") {
+                set(choice_value{&s.protocol, "off|optional|required"});
+            } else {
+                fail_at(place, key, "unknown key; known are trusted, headers and protocol");
+            }
+        }
+        if (s.trusted.empty()) fail_at(where(t), "listener.proxy.trusted", "is missing; write the proxies' addresses, as in [\"10.0.0.0/8\"]");
+        return s;
+    }
     listener listener_of(const toml::table& t) {
         listener l;
         std::vector<std::string> protocols;
@@ -239,12 +266,16 @@ private:
                 take_ws(*node.as_table(), l);
             } else if (name.str() == "tls" && node.is_table()) {
                 l.tls = tls_of(*node.as_table());
+            } else if (name.str() == "proxy" && node.is_table()) {
+                l.proxy = proxy_of(*node.as_table());
+            } else if (name.str() == "max_connections") {
+                assign(place, "listener.max_connections", as_written(node), count_value{&l.max_connections});
             } else if (name.str() == "name" || name.str() == "bind" || name.str() == "protocols") {
                 fail_at(place, fmt::format("listener.{}", name.str()), "name and bind are strings, protocols a list");
             } else {
                 fail_at(place, fmt::format("listener.{}", name.str()),
-                        "unknown key; known are name, bind, protocols, ws.allowed_origins, ws.allow_missing_origin, stomp.separator and "
-                        "tls = { cert, key }");
+                        "unknown key; known are name, bind, protocols, ws.allowed_origins, ws.allow_missing_origin, stomp.separator, "
+                        "max_connections, tls = { cert, key } and proxy = { trusted, headers, protocol }");
             }
         }
         if (!bound) fail_at(where(t), "listener.bind", "is missing; write bind = \"127.0.0.1:8083\"");

@@ -52,6 +52,19 @@ std::uint64_t parse_size(const std::string& where, std::string_view key, std::st
     fail_at(where, key, fmt::format("\"{}\" is not a size; write a number with B, KiB, MiB or GiB, as in \"64KiB\"", text));
 }
 
+rate parse_rate(const std::string& where, std::string_view key, std::string_view text, bool of_bytes) {
+    const auto slash = text.rfind('/');
+    const auto amount = text.substr(0, slash);
+    const auto unit = slash == std::string_view::npos ? std::string_view{} : text.substr(slash + 1);
+    constexpr std::array<std::pair<std::string_view, std::int64_t>, 3> units{{{"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}}};
+    const auto per = std::ranges::find(units, unit, &std::pair<std::string_view, std::int64_t>::first);
+    const auto count = number_and_unit(amount);
+    if (per == units.end() || !count || (!of_bytes && !count->second.empty())) {
+        fail_at(where, key, fmt::format("\"{}\" is not a rate; write {} with /s, /m or /h, as in \"{}\"", text, of_bytes ? "a size" : "a number", of_bytes ? "1MiB/s" : "100/s"));
+    }
+    return {.amount = of_bytes && count->first != 0 ? parse_size(where, key, amount) : count->first, .per = milliseconds{per->second}};
+}
+
 milliseconds parse_duration(const std::string& where, std::string_view key, std::string_view text) {
     const auto parsed = number_and_unit(text);
     constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> units{
@@ -86,6 +99,7 @@ struct assigner {
     void operator()(std::uint32_t* to) const { *to = static_cast<std::uint32_t>(integer(1'000'000)); }
     void operator()(const count_value& to) const { *to.to = static_cast<std::size_t>(integer(1'000'000'000'000)); }
     void operator()(const size_value& to) const { *to.to = parse_size(where, key, text("\"64KiB\"")); }
+    void operator()(const rate_value& to) const { *to.to = parse_rate(where, key, text(to.of_bytes ? "\"1MiB/s\"" : "\"100/s\""), to.of_bytes); }
     void operator()(seconds* to) const {
         *to = std::chrono::duration_cast<seconds>(parse_duration(where, key, text("\"10s\"")));
     }

@@ -24,6 +24,7 @@ std::string_view token(close_cause cause) {
     case close_cause::slow_consumer: return "slow_consumer";
     case close_cause::use_another_server: return "use_another_server";
     case close_cause::server_moved: return "server_moved";
+    case close_cause::banned: return "banned";
     }
     return "internal";
 }

@@ -30,8 +30,9 @@ enum class close_cause : std::uint8_t {
     slow_consumer, // the peer did not take what it was sent
     use_another_server, // for now
     server_moved,       // for good
+    banned,
 };
-inline constexpr std::size_t close_causes = 20;
+inline constexpr std::size_t close_causes = 21;
 
 struct close_reason {
     close_cause cause = close_cause::normal;

@@ -37,6 +37,11 @@ std::string_view key(limit_kind which) {
     case limit_kind::transaction_frames: return "stomp.transaction_frames";
     case limit_kind::transaction_bytes: return "stomp.transaction_bytes";
     case limit_kind::transaction_age: return "stomp.transaction_age";
+    case limit_kind::listener_connections: return "listener.max_connections";
+    case limit_kind::connections_per_address: return "limits.per_ip.connections";
+    case limit_kind::connections_per_user: return "limits.per_user.connections";
+    case limit_kind::publish_rate: return "limits.per_client.publish_rate";
+    case limit_kind::user_publish_rate: return "limits.per_user.publish_rate";
     }
     return "";
 }

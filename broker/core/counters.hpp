@@ -41,8 +41,13 @@ enum class limit_kind : std::uint8_t {
     transaction_frames,
     transaction_bytes,
     transaction_age,
+    listener_connections,
+    connections_per_address,
+    connections_per_user,
+    publish_rate,
+    user_publish_rate,
 };
-inline constexpr std::size_t limit_kinds = 23;
+inline constexpr std::size_t limit_kinds = 28;
 
 // The configuration's key, also the `limit` label of metrics.
 [[nodiscard]] std::string_view key(limit_kind which);

@@ -1,6 +1,7 @@
 // Every bound a peer can run into, with its default. Config keys `limits.*`, `ws.*`, `mqtt.*`, `stomp.*` set them.
 #pragma once
 
+#include "core/rate.hpp"
 #include "core/time.hpp"
 
 #include <cstddef>
@@ -26,6 +27,8 @@ struct limits {
     seconds connect_timeout{10};                    // first packet after the handshake
     std::size_t connect_bytes_max = 16 * 1024;      // first packet: MQTT CONNECT (will included), STOMP CONNECT
     std::size_t max_connections = 200'000;
+    std::size_t connections_per_address = 0;        // of IPv6, of a /64; 0: no bound
+    rate accept_rate{};                             // beyond it new connections wait to be accepted
 
     // Per message
     std::size_t max_message_bytes = 4 * 1024 * 1024; // MQTT packet, STOMP frame, WebSocket message
@@ -56,6 +59,20 @@ struct limits {
     std::size_t outbox_bytes_max = 4 * 1024 * 1024; // beyond it QoS 0 is dropped, QoS > 0 waits in the session
     seconds slow_consumer_timeout{30};              // no progress on a full socket for this long: closed
     seconds idle_timeout{120};                      // a silent WebSocket peer is pinged at half of it, closed at it; 0: off
+
+    rate client_publish_rate{};
+    rate client_publish_bytes{};
+    std::string rate_action{"slow"};                // not read until it is within its rates again; or close
+
+    // Per user, all his connections together
+    std::size_t connections_per_user = 0;           // 0: no bound
+    rate user_publish_rate{};
+    rate user_publish_bytes{};
+
+    // Who comes again and again. An amount of 0: not watched
+    rate failed_logins{.amount = 100, .per = milliseconds{60'000}};
+    rate flapping{};                                // connections of one address
+    seconds ban_time{60};
 
     // Per session and per queue
     std::size_t session_queue_messages_max = 10'000;

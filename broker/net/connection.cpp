@@ -1,11 +1,7 @@
 #include "net/connection.hpp"
 
-#include "net/handshake.hpp"
+#include "net/opening.hpp"
 #include "net/tls_endpoint.hpp"
-#include "net/tls_stream.hpp"
-#include "protocols/mqtt/engine.hpp"
-#include "protocols/stomp/engine.hpp"
-#include "protocols/subprotocol.hpp"
 #include "protocols/websocket/close_code.hpp"
 #include "protocols/websocket/decode.hpp"
 #include "protocols/websocket/encode.hpp"
@@ -25,9 +21,14 @@ using boost::system::error_code;
 namespace {
 
 constexpr int reads_per_turn = 4;                  // then others have their turn
-constexpr std::size_t views_per_write = 64;
 constexpr seconds linger{2};                       // for the peer's side of a close
 constexpr std::size_t control_frames_bytes_max = 64 * 1024; // pongs owed to a peer that does not read
+
+security::ip_endpoint endpoint_of(const tcp::endpoint& peer) {
+    const auto address = peer.address();
+    const auto v6 = address.is_v4() ? asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4()) : address.to_v6();
+    return {security::ip_address::from_bytes(v6.to_bytes()), peer.port()};
+}
 
 } // namespace
 
@@ -46,8 +47,9 @@ class connection final : public shard_connection,
                          private outbox_listener,
                          private websocket::frame_handler {
 public:
-    connection(shard& on, tcp::socket socket, const listener_info& from, connection_environment& environment)
-        : shard_{on}, socket_{std::move(socket)}, info_{from}, environment_{environment},
+    connection(shard& on, tcp::socket socket, const security::ip_endpoint& peer, const listener_info& from, connection_environment& environment,
+               doorkeeper::guest guest)
+        : shard_{on}, stream_{std::move(socket)}, info_{from}, environment_{environment}, guest_{std::move(guest)}, client_{peer},
           id_{environment.next_id.fetch_add(1, std::memory_order_relaxed)},
           out_{on.blocks(), on.bounds().outbox_bytes_max}, decoder_{on.bounds().max_message_bytes},
           connected_at_{on.now()} {
@@ -55,21 +57,17 @@ public:
     }
     ~connection() override {
         disconnect_engine();
-        environment_.door.leave();
     }
 
     void start() {
-        error_code ignored;
-        socket_.non_blocking(true, ignored);
-        socket_.set_option(tcp::no_delay{true}, ignored);
         const auto now = shard_.now();
         last_read_ = now;
         deadline_ = now + shard_.bounds().handshake_timeout;
-        if (info_.tls) {
-            tls_ = std::make_unique<tls_stream>(info_.tls->current(), socket_.native_handle());
-        } else {
-            begin();
-        }
+        opening_ = std::make_unique<opening>(stream_, info_, shard_.bounds(),
+                                             environment_.access == nullptr ? nullptr : &environment_.access->set().sources, client_,
+                                             environment_.door, guest_);
+        (void)open();
+        if (phase_ == phase::gone) return;
         watch_deadline();
         wait_readable();
     }
@@ -100,25 +98,20 @@ public:
 
 private:
     enum class phase : std::uint8_t { opening, open, draining, gone };
-    struct opening {
-        opening(const limits& bounds, const handshake_policy& with) : upgrade{bounds, with} {}
-        handshake upgrade;
-    };
 
     // --- reading ---
-    void begin(); // what the listener's protocols begin with
-    [[nodiscard]] bool shake_hands();
+    [[nodiscard]] bool open(); // false: it waits, or is gone
+    [[nodiscard]] bool opened();
     void wait_readable();
     void stop_reading();
     void stop_or_read_on();
     void stall(); // until on_uncongested()
     void read_on(); // unless what this one makes more of is behind: then the shard says when
     [[nodiscard]] bool is_held_back() const;
+    [[nodiscard]] bool is_over_rate() const { return meter_ && meter_->exhausted(); }
+    void answer_for_rate(); // what it has published more than it may
     void on_readable();
-    [[nodiscard]] std::size_t read_some(std::span<std::uint8_t> to, error_code& ec);
     void feed(std::span<std::uint8_t> bytes);
-    void feed_handshake(std::span<std::uint8_t> bytes);
-    void sniff(std::span<std::uint8_t> bytes);
 
     // --- websocket::frame_handler ---
     void on_data(byte_view piece, websocket::message_kind kind, bool begins, bool ends) override;
@@ -129,11 +122,10 @@ private:
     // --- outbox_listener ---
     void on_output() override { shard_.schedule_end_of_turn(*this); }
 
-    void set_engine(std::unique_ptr<broker::engine> (*make)(const engine_context&, time_point), security::credentials request = {});
+    void set_engine(engine_maker make, security::credentials request);
     void begin_draining(const close_reason& why, std::uint16_t code, std::string_view text);
     void close_frame(std::uint16_t code, std::string_view text);
     bool write();
-    [[nodiscard]] std::size_t write_some(std::span<const byte_view> views, error_code& ec);
     void wait_writable();
     void finish_writing();
     void lost(const error_code& ec); // the socket failed or ended
@@ -146,15 +138,17 @@ private:
     [[nodiscard]] bool framed() const { return info_.kind == listener_kind::websocket; }
 
     shard& shard_;
-    tcp::socket socket_;
-    std::unique_ptr<tls_stream> tls_; // null: plain, or the client did not speak TLS
-    std::string identity_;            // of the client's certificate
+    socket_stream stream_;
+    std::string identity_; // of the client's certificate
     const listener_info& info_;
     connection_environment& environment_;
+    doorkeeper::guest guest_;
+    security::ip_endpoint client_; // behind proxies that are believed
     connection_id id_;
     outbox out_;
+    std::unique_ptr<publish_meter> meter_; // null: as much as it likes
     std::unique_ptr<gate> gate_; // null: everybody is let in
-    std::unique_ptr<opening> opening_;
+    std::unique_ptr<opening> opening_; // until the protocol is known
     std::unique_ptr<broker::engine> engine_;
     websocket::decoder decoder_;
     phase phase_ = phase::opening;
@@ -168,6 +162,7 @@ private:
     bool waiting_for_ticket_ = false;
     bool pinged_ = false;             // since the last byte read
     bool limited_ = false;            // the outbox was over its limit
+    bool over_rate_ = false;          // it has been told, or counted
     time_point connected_at_;
     time_point last_read_;
     time_point last_progress_;        // of writing, while writing_
@@ -178,52 +173,52 @@ private:
 
 // --- the beginning ---
 
-void connection::begin() {
-    deadline_ = shard_.now() + shard_.bounds().handshake_timeout;
-    switch (info_.kind) {
-    case listener_kind::websocket:
-        opening_ = std::make_unique<opening>(
-            shard_.bounds(), handshake_policy{.origins = info_.origins ? &*info_.origins : nullptr,
-                                               .credentials = environment_.access == nullptr ? nullptr : &environment_.access->set().sources});
-        break;
-    case listener_kind::tcp: break;
-    case listener_kind::mqtt: set_engine(mqtt::make_engine); break;
-    case listener_kind::stomp: set_engine(stomp::make_engine); break;
-    }
+bool connection::open() {
+    error_code ec;
+    const auto after = opening_->go_on(ec);
+    if (after == opening::state::lost) return lost(ec), false;
+    if (after != opening::state::waits) deadline_ = shard_.now() + shard_.bounds().handshake_timeout;
+    if (after == opening::state::waits) wait_readable();
+    return opened() && after != opening::state::waits;
 }
 
-// True once the TLS handshake is done.
-bool connection::shake_hands() {
-    error_code ec;
-    tls_->handshake(ec);
-    if (!ec) {
-        info_.tls->handshakes.fetch_add(1, std::memory_order_relaxed);
-        identity_ = tls_->identity();
-        if (tls_->resumed()) info_.tls->handshakes_resumed.fetch_add(1, std::memory_order_relaxed);
-        begin();
-        return true;
+// After a step of opening: false when the connection is gone.
+bool connection::opened() {
+    switch (opening_->now()) {
+    case opening::state::waits:
+    case opening::state::speaks: return true;
+    case opening::state::lost: return false;
+    case opening::state::refused: break;
+    case opening::state::known: {
+        const auto done = std::move(opening_);
+        client_ = done->client();
+        identity_ = done->identity();
+        out_.append_raw(as_bytes(done->take_answer()));
+        if (framed()) out_.frame_with(websocket::frame_header);
+        set_engine(done->maker(), done->take_credentials());
+        if (auto rest = done->take_rest(); !rest.empty()) feed({reinterpret_cast<std::uint8_t*>(rest.data()), rest.size()});
+        return phase_ != phase::gone;
     }
-    if (ec == asio::error::would_block) {
-        wait_readable();
-        return false;
     }
-    if (ec != boost::system::errc::protocol_error) {
-        lost(ec);
-        return false;
+    const auto done = std::move(opening_);
+    client_ = done->client();
+    auto& count = shard_.core().desk().count();
+    if (done->upgrade_refused()) {
+        ++count.ws_handshake_failed;
+    } else if (done->why().cause != close_cause::protocol_error) {
+        ++count.connect_rejected[static_cast<std::size_t>(done->why().cause)];
+        if (done->why().cause == close_cause::overload) count.refuse(limit_kind::connections_per_address);
     }
-    info_.tls->handshakes_failed.fetch_add(1, std::memory_order_relaxed);
-    spdlog::info("listener {}: TLS handshake with {} failed: {}", info_.name, summary().address, tls_->problem());
-    if (tls_->met_http()) {
-        out_.append_raw(as_bytes("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
-                                 "This port speaks TLS: use https:// or wss://.\n"));
-    }
-    tls_.reset(); // what goes out and comes in from here on is plain
-    why_ = {.cause = close_cause::protocol_error, .detail = "TLS handshake failed"};
+    spdlog::debug("connection {} from {}: refused: {} {}", id_.value(), client_.text(), token(done->why().cause), done->why().detail);
+    const auto answer = done->take_answer();
+    if (answer.empty()) return vanish(done->why()), false;
+    out_.append_raw(as_bytes(answer));
+    why_ = done->why();
     phase_ = phase::draining;
     deadline_ = shard_.now() + linger;
     watch_deadline();
     out_.touch();
-    return false;
+    return true;
 }
 
 // --- reading ---
@@ -244,10 +239,10 @@ void connection::wait_readable() {
         self->shard_.refresh_now();
         self->on_readable();
     };
-    if (tls_ && tls_->has_unread()) {
-        asio::post(socket_.get_executor(), [ready = std::move(ready)] { ready({}); });
+    if (stream_.has_unread()) {
+        asio::post(stream_.socket().get_executor(), [ready = std::move(ready)] { ready({}); });
     } else {
-        socket_.async_wait(tls_ ? tls_->read_waits_for() : tcp::socket::wait_read, std::move(ready));
+        stream_.socket().async_wait(stream_.read_waits_for(), std::move(ready));
     }
 }
 
@@ -257,7 +252,7 @@ void connection::stop_reading() {
 }
 
 void connection::on_readable() {
-    if (tls_ && !tls_->established() && !shake_hands()) return;
+    if (opening_ && opening_->now() == opening::state::waits && !open()) return;
     const auto buffer = shard_.read_buffer();
     const auto& desk = shard_.core().desk();
     if (desk.full()) return wait_readable(); // by others: in the next turn
@@ -265,7 +260,7 @@ void connection::on_readable() {
     storing_ = false;
     for (int i = 0; i != reads_per_turn; ++i) {
         error_code ec;
-        const auto size = read_some(buffer, ec);
+        const auto size = stream_.read_some(buffer, ec);
         if (ec == asio::error::would_block) break;
         if (ec) return lost(ec);
         shard_.core().desk().count().network_bytes_received += size;
@@ -279,14 +274,25 @@ void connection::on_readable() {
     }
     watch_ticket();
     watch_deadline();
+    if (is_over_rate()) answer_for_rate();
     if (engine_ && engine_->closing()) out_.touch();
     stop_or_read_on();
+}
+
+void connection::answer_for_rate() {
+    if (!engine_ || engine_->closing() || std::exchange(over_rate_, true)) return;
+    const auto which = meter_->by_user() ? limit_kind::user_publish_rate : limit_kind::publish_rate;
+    shard_.core().desk().count().refuse(which);
+    if (shard_.bounds().rate_action == "close") {
+        engine_->close({.cause = close_cause::rate_limited, .detail = std::string{key(which)}}, shard_.now());
+    }
 }
 
 // Paused for a claim, end_of_turn() reads on when it is answered.
 void connection::stop_or_read_on() {
     if (!engine_ || !engine_->paused()) return read_on();
     stop_reading();
+    if (is_over_rate()) watch_deadline();
     if (shard_.core().desk().full()) stall();
 }
 
@@ -307,10 +313,6 @@ void connection::on_uncongested() {
     stop_or_read_on();
 }
 
-std::size_t connection::read_some(std::span<std::uint8_t> to, error_code& ec) {
-    return tls_ ? tls_->read_some(to, ec) : socket_.read_some(asio::buffer(to.data(), to.size()), ec);
-}
-
 void connection::read_on() {
     if (!is_held_back() || phase_ != phase::open) return wait_readable();
     stop_reading();
@@ -322,8 +324,11 @@ bool connection::is_held_back() const {
 }
 
 void connection::feed(std::span<std::uint8_t> bytes) {
-    if (opening_) return feed_handshake(bytes);
-    if (!engine_) return sniff(bytes);
+    if (opening_) {
+        opening_->feed(bytes);
+        (void)opened();
+        return;
+    }
     if (!framed()) return engine_->on_bytes(bytes, shard_.now());
     decoder_.feed(bytes, *this);
     if (const auto& broken = decoder_.error(); broken && phase_ == phase::open) {
@@ -334,54 +339,14 @@ void connection::feed(std::span<std::uint8_t> bytes) {
     }
 }
 
-void connection::feed_handshake(std::span<std::uint8_t> bytes) {
-    auto& upgrade = opening_->upgrade;
-    upgrade.feed(bytes);
-    switch (upgrade.state()) {
-    case handshake::outcome::need_more: return;
-    case handshake::outcome::refused:
-        ++shard_.core().desk().count().ws_handshake_failed;
-        spdlog::debug("connection {}: handshake refused: {}", id_.value(), upgrade.reason());
-        out_.append_raw(as_bytes(upgrade.response()));
-        opening_.reset();
-        why_ = {.cause = close_cause::protocol_error, .detail = "handshake refused"};
-        phase_ = phase::draining;
-        deadline_ = shard_.now() + linger;
-        return;
-    case handshake::outcome::accepted: break;
+void connection::set_engine(engine_maker make, security::credentials request) {
+    const auto& bounds = shard_.bounds();
+    if (bounds.client_publish_rate.bounded() || bounds.client_publish_bytes.bounded() || bounds.user_publish_rate.bounded() || bounds.user_publish_bytes.bounded()) {
+        meter_ = std::make_unique<publish_meter>(bounds);
     }
-    out_.append_raw(as_bytes(upgrade.response()));
-    const auto* const chosen = find_subprotocol(upgrade.subprotocol());
-    auto pipelined = upgrade.take_pipelined();
-    auto credentials = upgrade.take_credentials();
-    opening_.reset();
-    out_.frame_with(websocket::frame_header);
-    set_engine(chosen->make, std::move(credentials));
-    if (!pipelined.empty()) {
-        feed({reinterpret_cast<std::uint8_t*>(pipelined.data()), pipelined.size()});
-    }
-}
-
-// MQTT begins with a CONNECT packet, 0x10; STOMP with a command or an empty line.
-void connection::sniff(std::span<std::uint8_t> bytes) {
-    const auto first = bytes.front();
-    if (first == 0x10) {
-        set_engine(mqtt::make_engine);
-    } else if (first == 'C' || first == 'S' || first == '\n' || first == '\r') {
-        set_engine(stomp::make_engine);
-    } else {
-        return vanish({.cause = close_cause::protocol_error, .detail = "neither an MQTT CONNECT nor a STOMP frame"});
-    }
-    engine_->on_bytes(bytes, shard_.now());
-}
-
-void connection::set_engine(std::unique_ptr<broker::engine> (*make)(const engine_context&, time_point), security::credentials request) {
-    if (environment_.access != nullptr) {
-        error_code ec;
-        const auto peer = socket_.remote_endpoint(ec);
-        gate_ = std::make_unique<gate>(*environment_.access, shard_,
-                                       visitor{.address = ec ? "" : peer.address().to_string(), .listener = info_.name, .identity = identity_},
-                                       std::move(request));
+    if (environment_.access != nullptr || environment_.door.banned().has_names()) {
+        gate_ = std::make_unique<gate>(environment_.access, environment_.door, environment_.quotas, shard_, client_.address, meter_.get(),
+                                       visitor{.address = client_.address.text(), .listener = info_.name, .identity = identity_}, std::move(request));
     }
     engine_ = make({.route = shard_.core().route(),
                     .sessions = shard_.core().sessions(),
@@ -394,7 +359,8 @@ void connection::set_engine(std::unique_ptr<broker::engine> (*make)(const engine
                             return fmt::format("{}-{:x}", environment_.node_name, n);
                         },
                     .dotted = info_.dotted,
-                    .admit = gate_.get()},
+                    .admit = gate_.get(),
+                    .meter = meter_.get()},
                    shard_.now());
     phase_ = phase::open;
     deadline_ = never;
@@ -467,10 +433,10 @@ void connection::end_of_turn(time_point now) {
 
 // False when the connection is gone.
 bool connection::write() {
-    std::array<byte_view, views_per_write> views;
+    std::array<byte_view, socket_stream::views_per_write> views;
     while (!out_.empty()) {
         error_code ec;
-        const auto written = write_some(std::span{views}.first(out_.gather(views)), ec);
+        const auto written = stream_.write_some(std::span{views}.first(out_.gather(views)), ec);
         if (ec == asio::error::would_block) {
             wait_writable();
             return true;
@@ -485,18 +451,11 @@ bool connection::write() {
     return true;
 }
 
-std::size_t connection::write_some(std::span<const byte_view> views, error_code& ec) {
-    if (tls_) return tls_->write_some(views, ec);
-    std::array<asio::const_buffer, views_per_write> buffers;
-    for (std::size_t i = 0; i != views.size(); ++i) buffers[i] = {views[i].data(), views[i].size()};
-    return socket_.write_some(std::span{buffers}.first(views.size()), ec);
-}
-
 void connection::wait_writable() {
     writing_ = true;
     last_progress_ = shard_.now();
     watch_deadline();
-    socket_.async_wait(tls_ ? tls_->write_waits_for() : tcp::socket::wait_write, [self = shared_from_this()](error_code ec) {
+    stream_.socket().async_wait(stream_.write_waits_for(), [self = shared_from_this()](error_code ec) {
         self->writing_ = false;
         if (self->phase_ == phase::gone) return;
         if (ec) return self->lost(ec);
@@ -526,34 +485,33 @@ void connection::begin_draining(const close_reason& why, std::uint16_t code, std
 
 void connection::finish_writing() {
     if (half_closed_ || writing_) return;
-    error_code ignored;
-    if (tls_) tls_->shut_down(ignored);
-    if (ignored == asio::error::would_block) return wait_writable();
-    half_closed_ = true;
     // [STOMP12-LINGER-1]: for a short time.
     // Closing with unread input would reset the connection and lose what is still on its way to the peer: shut our side,
     // read the rest away, close when the peer has.
-    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    error_code ec;
+    stream_.end_sending(ec);
+    if (ec == asio::error::would_block) return wait_writable();
+    half_closed_ = true;
     deadline_ = shard_.now() + linger;
     watch_deadline();
     wait_readable();
 }
 
 void connection::lost(const error_code& ec) {
-    const bool broken = tls_ && ec == boost::system::errc::protocol_error;
+    const bool broken = stream_.tls() != nullptr && ec == boost::system::errc::protocol_error;
     vanish({.cause = broken ? close_cause::protocol_error : close_cause::peer_gone,
-            .detail = broken ? "TLS: " + tls_->problem() : ec.message()});
+            .detail = broken ? "TLS: " + stream_.tls()->problem() : ec.message()});
 }
 
 void connection::vanish(const close_reason& why) {
     if (phase_ == phase::gone) return;
-    if (tls_ && !tls_->established()) info_.tls->handshakes_failed.fetch_add(1, std::memory_order_relaxed);
+    if (stream_.tls() != nullptr && !stream_.tls()->established()) info_.tls->handshakes_failed.fetch_add(1, std::memory_order_relaxed);
     if (phase_ != phase::draining) why_ = why;
     phase_ = phase::gone;
     disconnect_engine();
     out_.clear();
     error_code ignored;
-    socket_.close(ignored);
+    stream_.socket().close(ignored);
     shard_.remove(*this);
 }
 
@@ -591,6 +549,7 @@ void connection::on_new_rules(time_point now) {
     } else {
         engine_->close(std::get<close_reason>(*given), now);
     }
+    watch_deadline();
     out_.touch();
 }
 
@@ -599,6 +558,8 @@ void connection::on_new_rules(time_point now) {
 time_point connection::next_deadline() const {
     auto at = deadline_;
     if (engine_) at = std::min(at, engine_->next_deadline());
+    if (engine_ && is_over_rate()) at = std::min(at, meter_->next());
+    if (engine_ && gate_) at = std::min(at, gate_->warns_at());
     if (writing_) at = std::min(at, last_progress_ + shard_.bounds().slow_consumer_timeout);
     const auto idle = shard_.bounds().idle_timeout;
     if (framed() && phase_ == phase::open && !unread_ && idle.count() != 0) {
@@ -628,6 +589,18 @@ void connection::on_deadline(time_point now) {
         engine_->on_deadline(now);
         out_.touch();
     }
+    if (engine_ && gate_ && gate_->warns_at() <= now) gate_->warn(now);
+    if (engine_ && is_over_rate() && meter_->next() <= now) {
+        meter_->look_again(now);
+        over_rate_ = false;
+        if (phase_ == phase::open && !reading_) {
+            engine_->go_on(now);
+            if (is_over_rate()) answer_for_rate();
+            watch_ticket();
+            out_.touch();
+            if (!stalled_) stop_or_read_on();
+        }
+    }
     const auto idle = shard_.bounds().idle_timeout;
     if (framed() && phase_ == phase::open && !unread_ && idle.count() != 0) {
         if (last_read_ + idle <= now) {
@@ -650,10 +623,8 @@ void connection::watch_ticket() {
 // --- outside ---
 
 connection_summary connection::summary() const {
-    error_code ec;
-    const auto peer = socket_.remote_endpoint(ec);
     return {.listener = info_.name,
-            .address = ec ? "" : fmt::format("{}:{}", peer.address().to_string(), peer.port()),
+            .client = client_,
             .transport = info_.tls ? (framed() ? "wss" : "tls") : (framed() ? "ws" : "tcp"),
             .connected_at = connected_at_,
             .outbox_bytes = out_.bytes(),
@@ -662,14 +633,17 @@ connection_summary connection::summary() const {
 
 connection_summary summary(const shard_connection& c) { return static_cast<const connection&>(c).summary(); }
 
-void open_connection(shard& on, tcp::socket socket, const listener_info& from, connection_environment& environment) {
-    ++on.core().desk().count().sockets_opened;
-    if (!environment.door.enter()) {
-        ++on.core().desk().count().connect_rejected[static_cast<std::size_t>(close_cause::overload)];
-        on.core().desk().count().refuse(limit_kind::connections);
+void open_connection(shard& on, tcp::socket socket, const tcp::endpoint& peer, const listener_info& from, connection_environment& environment) {
+    auto& count = on.core().desk().count();
+    ++count.sockets_opened;
+    auto guest = environment.door.enter(*from.open, from.connections_max);
+    if (!guest) {
+        ++count.connect_rejected[static_cast<std::size_t>(close_cause::overload)];
+        const bool by_listener = from.connections_max != 0 && from.open->load(std::memory_order_relaxed) >= from.connections_max;
+        count.refuse(by_listener ? limit_kind::listener_connections : limit_kind::connections);
         return; // the socket closes
     }
-    auto made = std::make_shared<connection>(on, std::move(socket), from, environment);
+    auto made = std::make_shared<connection>(on, std::move(socket), endpoint_of(peer), from, environment, std::move(*guest));
     on.add(made);
     made->start();
 }

@@ -8,8 +8,9 @@
 #include "core/close_reason.hpp"
 #include "net/doorkeeper.hpp"
 #include "net/gate.hpp"
+#include "net/listener_info.hpp"
+#include "net/user_quotas.hpp"
 #include "protocols/engine.hpp"
-#include "security/origin.hpp"
 #include "shard/shard.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
@@ -21,23 +22,12 @@
 
 namespace broker {
 
-class tls_endpoint;
-
-enum class listener_kind : std::uint8_t { websocket, mqtt, stomp, tcp };
-[[nodiscard]] std::string_view scheme(listener_kind kind, bool over_tls); // of its URL: "ws", "mqtts"
-
-struct listener_info {
-    std::string name;
-    listener_kind kind = listener_kind::websocket;
-    bool dotted = false; // STOMP destinations separate levels by '.'
-    std::optional<security::allowed_origins> origins{}; // of WebSocket; nothing: pages of everybody
-    std::shared_ptr<tls_endpoint> tls{}; // null: plain
-};
 
 // What connections of all shards share.
 struct connection_environment {
     std::string node_name;
     doorkeeper& door;
+    user_quotas& quotas;
     std::atomic<std::uint64_t> next_id{1};
     access_desk* access = nullptr; // null: everybody is let in
 };
@@ -45,7 +35,7 @@ struct connection_environment {
 // What listings show beside the engine's own words.
 struct connection_summary {
     std::string_view listener;
-    std::string address;
+    security::ip_endpoint client; // behind proxies that are believed
     std::string_view transport;
     time_point connected_at{};
     std::size_t outbox_bytes = 0;
@@ -55,7 +45,7 @@ struct connection_summary {
 class connection;
 
 // Takes an accepted socket: the shard owns the connection from then on. One more than are served is closed at once.
-void open_connection(shard& on, boost::asio::ip::tcp::socket socket, const listener_info& from,
+void open_connection(shard& on, boost::asio::ip::tcp::socket socket, const boost::asio::ip::tcp::endpoint& peer, const listener_info& from,
                      connection_environment& environment);
 
 // The summary of a connection of a shard (every shard_connection is a connection).

@@ -2,7 +2,10 @@
 
 #include "core/utf8.hpp"
 
+#include <boost/json/serialize.hpp>
 #include <spdlog/spdlog.h>
+
+#include <algorithm>
 
 namespace broker {
 
@@ -16,10 +19,12 @@ std::string_view or_nobody(std::string_view user) { return user.empty() ? "(anon
 
 std::optional<admission::answer> gate::ask(const newcomer& who, answered later) {
     client_id_ = who.client_id;
+    if (door_.banned().banned(security::ban_kind::client_id, client_id_, shard_.now())) return banned(security::ban_kind::client_id);
+    if (desk_ == nullptr) return welcome{};
     from_.protocol = who.protocol;
     connect_ = {.user = std::string{who.user}, .token = std::string{who.token}};
     if (who.password) connect_.password = *who.password;
-    const auto control = desk_.now();
+    const auto control = desk_->now();
     auto given = decision_of(*control);
     const auto* const no = std::get_if<security::denied>(&given);
     if (no != nullptr && no->unknown_key && await_keys(*control, later)) return std::nullopt;
@@ -27,7 +32,7 @@ std::optional<admission::answer> gate::ask(const newcomer& who, answered later) 
 }
 
 security::access_decision gate::decision_of(const security::access_control& control) const {
-    return desk_.with_revoked([&](const auto& revoked) { return control.decide(request_, connect_, client_id_, revoked, shard_.now()); });
+    return desk_->with_revoked([&](const auto& revoked) { return control.decide(request_, connect_, client_id_, revoked, shard_.now()); });
 }
 
 // Once: whoever invents names of keys does not stay.
@@ -35,7 +40,7 @@ bool gate::await_keys(const security::access_control& control, answered later) {
     auto wanted = std::make_shared<std::atomic<bool>>(true);
     auto anew = [this, wanted, later = std::move(later)] {
         if (!wanted->load(std::memory_order_relaxed)) return; // the connection is gone
-        const auto then = desk_.now();
+        const auto then = desk_->now();
         if (auto given = follow(then, decision_of(*then), later)) later(std::move(*given), shard_.now());
     };
     const auto now = shard_.now();
@@ -53,7 +58,7 @@ std::optional<admission::answer> gate::follow(const std::shared_ptr<const securi
 
 std::optional<admission::answer> gate::ask_pool(const std::shared_ptr<const security::access_control>& control, security::password_question asked,
                                                 answered later) {
-    question_ = desk_.pool().ask(
+    question_ = desk_->pool().ask(
         from_.address, [control, asked = std::move(asked)] { return control->answer(asked); },
         [&on = shard_](std::function<void()> then) { on.inbox().post(mail{errand{std::move(then)}}); },
         [this, later = std::move(later)](security::access_decision given_now) { later(decided(std::move(given_now)), shard_.now()); });
@@ -63,16 +68,16 @@ std::optional<admission::answer> gate::ask_pool(const std::shared_ptr<const secu
 
 std::optional<admission::answer> gate::ask_hook(const std::shared_ptr<const security::access_control>& control, security::hook_question asked,
                                                 answered later) {
-    const auto [hook, pool] = desk_.hook();
+    const auto [hook, pool] = desk_->hook();
     if (!hook) return decided(security::denied{.by = security::method::http, .why = "the hook is not asked any more", .unavailable = true});
     auto question = auth_hook::question_of(asked, from_);
     const auto after = [this, control, asked = std::move(asked)](const security::hook_answer& said) {
-        return desk_.with_revoked([&](const auto& revoked) { return control->answer(asked, said, revoked, shard_.now()); });
+        return desk_->with_revoked([&](const auto& revoked) { return control->answer(asked, said, revoked, shard_.now()); });
     };
     if (const auto known = hook->remembered(question, shard_.now())) return follow(control, after(*known), std::move(later));
     question_ = pool->ask(
         from_.address,
-        [hook, question = std::move(question), since = auth_hook::clock::now(), now = shard_.now(), ending = desk_.ending()] {
+        [hook, question = std::move(question), since = auth_hook::clock::now(), now = shard_.now(), ending = desk_->ending()] {
             return hook->ask(question, since, now, ending);
         },
         [&on = shard_](std::function<void()> then) { on.inbox().post(mail{errand{std::move(then)}}); },
@@ -96,26 +101,55 @@ admission::answer gate::decided(security::access_decision given) {
     if (const auto* const no = std::get_if<security::denied>(&given)) {
         spdlog::warn("client {} from {}: not let in: {}", utf8_prefix(client_id_, 80), from_.address, no->why);
         if (no->unavailable) return close_reason{.cause = close_cause::overload, .detail = "cannot be told at the moment, try again"};
+        if (!in_ && !no->expired && !no->proved) door_.login_failed(address_);
         return close_reason{.cause = no->expired ? close_cause::token_expired : close_cause::not_authenticated};
     }
     in_ = std::get<security::admitted>(std::move(given));
     told_.clear();
-    const auto until = in_->expires == never ? never : in_->expires + desk_.set().grace;
+    const auto& user = in_->who.user;
+    if (door_.banned().banned(security::ban_kind::user, user, shard_.now())) return banned(security::ban_kind::user);
+    if (!place_ && !user.empty() && quotas_.any()) {
+        auto taken = quotas_.enter(user, client_id_);
+        if (!taken) {
+            shard_.core().desk().count().refuse(limit_kind::connections_per_user);
+            return close_reason{.cause = close_cause::overload, .detail = "limits.per_user.connections"};
+        }
+        place_.emplace(std::move(*taken));
+        if (meter_ != nullptr) meter_->share(place_->rates());
+    }
+    const auto& set = desk_->set();
+    warns_at_ = in_->expires == never || set.warn_before == seconds{0} ? never : in_->expires - set.warn_before;
+    const auto until = in_->expires == never ? never : in_->expires + set.grace;
     return welcome{.user = in_->who.user, .may = in_->may, .until = until};
 }
 
 admission::answer gate::renew(std::string_view token) {
     if (!in_) return close_reason{.cause = close_cause::not_authenticated};
-    const auto control = desk_.now();
-    auto given = desk_.with_revoked([&](const auto& revoked) { return control->renew(*in_, token, revoked, shard_.now()); });
+    const auto control = desk_->now();
+    auto given = desk_->with_revoked([&](const auto& revoked) { return control->renew(*in_, token, revoked, shard_.now()); });
     // Its connection ends; the key is there when it comes back.
     if (const auto* const no = std::get_if<security::denied>(&given); no != nullptr && no->unknown_key) (void)control->await_keys(shard_.now(), [] {});
     return decided(std::move(given));
 }
 
+void gate::warn(time_point now) {
+    warns_at_ = never;
+    auto level = client_id_;
+    std::ranges::replace_if(level, [](char c) { return c == '/' || c == '+' || c == '#'; }, '_'); // it is one level of a topic
+    const auto left = std::max<std::int64_t>(0, std::chrono::duration_cast<seconds>(in_->expires - now).count());
+    const auto text = boost::json::serialize(boost::json::object{
+        {"client_id", client_id_}, {"user", in_->who.user}, {"expires_at", epoch_ms(in_->expires) / 1'000}, {"expires_in_s", left}});
+    shard_.core().route().announce(make_message({.topic = "$SYS/clients/" + level + "/token_expiring", .payload = as_bytes(text), .received_at = now}), now);
+}
+
 std::optional<admission::answer> gate::again() {
     if (!in_) return std::nullopt;
-    return decided(desk_.with_revoked([&](const auto& revoked) { return desk_.now()->under_new_rules(*in_, revoked); }));
+    return decided(desk_->with_revoked([&](const auto& revoked) { return desk_->now()->under_new_rules(*in_, revoked); }));
+}
+
+close_reason gate::banned(security::ban_kind what) {
+    spdlog::info("client {} from {}: not let in: its {} is banned", utf8_prefix(client_id_, 80), from_.address, what == security::ban_kind::user ? "user" : "client id");
+    return close_reason{.cause = close_cause::banned};
 }
 
 // Once for each rule, and whoever changes client ids or topics does not fill the log with it.

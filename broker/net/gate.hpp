@@ -2,7 +2,10 @@
 // now. Argon2id runs beside the shards and the hook is asked beside them; tokens are verified on them.
 #pragma once
 
+#include "core/publish_meter.hpp"
 #include "net/auth_hook.hpp"
+#include "net/doorkeeper.hpp"
+#include "net/user_quotas.hpp"
 #include "protocols/admission.hpp"
 #include "security/access_control.hpp"
 #include "security/worker_pool.hpp"
@@ -20,6 +23,7 @@ public:
     struct settings {
         security::credential_sources sources{};
         seconds grace{0};                           // a connection outlives its token by so much
+        seconds warn_before{0};                     // its end; 0: never
         security::worker_pool::settings pool{};
         // Of the hook: they wait for its answers. Many clients may come from behind one address.
         security::worker_pool::settings hook_pool{.threads = 32, .waiting_per_source_max = 256};
@@ -81,13 +85,18 @@ private:
 // One connection's. Threading: its shard's thread.
 class gate final : public admission {
 public:
-    // `request`: of the upgrade, may be empty.
-    gate(access_desk& desk, shard& on, visitor from, security::credentials request)
-        : desk_{desk}, shard_{on}, from_{std::move(from)}, request_{std::move(request)} {}
+    // `desk` null: nobody has to prove anything. `meter` may be null. `request`: of the upgrade, may be empty.
+    gate(access_desk* desk, doorkeeper& door, user_quotas& quotas, shard& on, const security::ip_address& address, publish_meter* meter, visitor from,
+         security::credentials request)
+        : desk_{desk}, door_{door}, quotas_{quotas}, shard_{on}, address_{address}, meter_{meter}, from_{std::move(from)}, request_{std::move(request)} {}
 
     [[nodiscard]] std::optional<answer> ask(const newcomer& who, answered later) override;
     [[nodiscard]] answer renew(std::string_view token) override;
     void on_denied(security::action what, std::string_view topic, const security::rule* by) override;
+
+    // Before its token ends: $SYS/clients/CLIENT_ID/token_expiring, once for each token.
+    [[nodiscard]] time_point warns_at() const { return warns_at_; }
+    void warn(time_point now);
 
     // Under the rules of now. Nothing: who it is has not been found out yet, and will be by them.
     [[nodiscard]] std::optional<answer> again();
@@ -103,13 +112,21 @@ private:
     [[nodiscard]] security::access_decision decision_of(const security::access_control& control) const;
     [[nodiscard]] answer decided(security::access_decision given);
 
-    access_desk& desk_;
+    [[nodiscard]] close_reason banned(security::ban_kind what);
+
+    access_desk* desk_;
+    doorkeeper& door_;
+    user_quotas& quotas_;
     shard& shard_;
+    security::ip_address address_;
+    publish_meter* meter_;
     visitor from_;
     security::credentials request_;
     security::credentials connect_{}; // while it is decided
     std::string client_id_;
     std::optional<security::admitted> in_{};
+    std::optional<user_quotas::place> place_{};
+    time_point warns_at_ = never;
     std::optional<security::worker_pool::question> question_{}; // what is under way
     std::set<std::pair<security::action, const security::rule*>> told_; // denials that are in the log
 };

@@ -83,6 +83,9 @@ void handshake::decide(std::size_t request_size) {
     if (ec && ec != http::error::unexpected_body) return refuse(400, "the request is not HTTP/1.1");
     if (!parser.is_header_done()) return refuse(400, "the request is not HTTP/1.1");
     const auto& request = parser.get();
+    std::vector<security::header_line> headers;
+    for (const auto& f : request) headers.push_back({{f.name_string().data(), f.name_string().size()}, {f.value().data(), f.value().size()}});
+    if (policy_.proxies != nullptr) client_ = security::client_address(*policy_.peer, headers, *policy_.proxies);
     if (request.method() != http::verb::get) return refuse(405, "only GET is answered here", "Allow: GET\r\n");
     if (request.version() < 11) return refuse(400, "RFC 6455 §4.1: HTTP/1.1 or higher is needed");
     const auto has_token = [&](http::field name, std::string_view token) {
@@ -114,8 +117,6 @@ void handshake::decide(std::size_t request_size) {
         }
     }
     if (policy_.credentials != nullptr) {
-        std::vector<security::header_line> headers;
-        for (const auto& f : request) headers.push_back({{f.name_string().data(), f.name_string().size()}, {f.value().data(), f.value().size()}});
         const auto target = request.target();
         // Browsers send a cookie by themselves, whatever page asks for it: it counts only from pages that are known. See check_cookie_sources().
         auto sources = *policy_.credentials;

@@ -4,6 +4,7 @@
 #include "core/bytes.hpp"
 #include "core/limits.hpp"
 #include "security/credentials.hpp"
+#include "security/forwarded.hpp"
 #include "security/origin.hpp"
 
 #include <string>
@@ -12,6 +13,8 @@
 namespace broker {
 
 struct handshake_policy { // what it points to outlives the handshake
+    const security::proxy_trust* proxies = nullptr;            // null: headers say nothing about where it comes from
+    std::optional<security::ip_address> peer{};                // of the socket; needed with proxies
     const security::allowed_origins* origins = nullptr;        // null: pages of everybody
     const security::credential_sources* credentials = nullptr; // where the request may carry them; null: nobody asks
 };
@@ -32,6 +35,11 @@ public:
     // What the client sent behind the request, to be read as frames.
     [[nodiscard]] std::string take_pipelined() { return std::move(pipelined_); }
     [[nodiscard]] security::credentials take_credentials() { return std::move(credentials_); }
+    // Once not need_more, if proxies are believed: where the client is.
+    [[nodiscard]] const std::optional<security::ip_address>& client() const { return client_; }
+
+    // An accepted one is refused after all.
+    void turn_away(unsigned status, std::string_view reason, std::string_view extra_headers = "") { refuse(status, reason, extra_headers); }
 
 private:
     void decide(std::size_t request_size);
@@ -40,6 +48,7 @@ private:
     const limits& bounds_;
     handshake_policy policy_;
     security::credentials credentials_;
+    std::optional<security::ip_address> client_{};
     std::string buffer_;
     std::string response_;
     std::string subprotocol_;

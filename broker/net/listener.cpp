@@ -97,8 +97,10 @@ void listener::accept_waiting() {
     // As many as wait, within reason: a connection storm must not starve the connected.
     for (int i = 0; i != 64; ++i) {
         boost::system::error_code ec;
+        if (const auto next = environment_.door.next_accept(); next > shard_.now()) return pause(next - shard_.now());
         tcp::socket socket{shard_.io()};
-        acceptor_.accept(socket, ec);
+        tcp::endpoint peer;
+        acceptor_.accept(socket, peer, ec);
         if (ec == asio::error::connection_aborted) continue;
         if (ec == asio::error::would_block) {
             if (std::exchange(stuck_, false)) environment_.door.accepts_again();
@@ -106,15 +108,19 @@ void listener::accept_waiting() {
         }
         if (ec) { // out of descriptors: wait instead of spinning
             if (!std::exchange(stuck_, true)) environment_.door.accept_failed(info_.name, ec.message());
-            pause_.expires_after(pause_after_error);
-            pause_.async_wait([this, alive = alive_](boost::system::error_code stopped) {
-                if (!stopped && *alive) accept_waiting();
-            });
-            return;
+            return pause(pause_after_error);
         }
-        open_connection(shard_, std::move(socket), info_, environment_);
+        environment_.door.accepted(shard_.now());
+        open_connection(shard_, std::move(socket), peer, info_, environment_);
     }
     accept();
+}
+
+void listener::pause(nanoseconds time) {
+    pause_.expires_after(time);
+    pause_.async_wait([this, alive = alive_](boost::system::error_code stopped) {
+        if (!stopped && *alive) accept_waiting();
+    });
 }
 
 } // namespace broker

@@ -39,6 +39,7 @@ public:
 private:
     void accept();
     void accept_waiting();
+    void pause(nanoseconds time);
 
     shard& shard_;
     const listener_info& info_;

@@ -65,7 +65,7 @@ routed shard_router::publish_to_topic(const message_ptr& m, admission how, time_
 
 void shard_router::announce(message_ptr m, time_point now) {
     m->assign_id(message_id{desk_.next_id()});
-    own_.set(m);
+    if (m->retain()) own_.set(m);
     matched_.clear();
     trie_.match(shard_index{desk_.self()}, m->topic(), matched_);
     auto stored = choose_receivers(*m); // of QoS 0 only for receivers that acknowledge all

@@ -120,10 +120,10 @@ access_decision access_control::by_token(std::string_view text, std::string_view
 
 access_decision access_control::with_rights(admitted who) const {
     auto may = rules_->rights_of(who.who);
-    if (!may) return denied{.by = who.by, .why = std::move(may.error())};
+    if (!may) return denied{.by = who.by, .why = std::move(may.error()), .proved = true};
     const auto connecting = (*may)->verdict_on(action::connect, who.who.client_id);
     if (!connecting.allowed) {
-        return denied{.by = who.by, .why = fmt::format("client id '{}': {}", who.who.client_id, connecting.by == nullptr ? "no rule allows it" : text(*connecting.by))};
+        return denied{.by = who.by, .why = fmt::format("client id '{}': {}", who.who.client_id, connecting.by == nullptr ? "no rule allows it" : text(*connecting.by)), .proved = true};
     }
     who.may = std::move(*may);
     return who;

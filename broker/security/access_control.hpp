@@ -50,6 +50,7 @@ struct denied {
     bool expired = false; // a token that was good: the peer may be told (`token_expired`)
     bool unknown_key = false; // of a token: await_keys() may bring it
     bool unavailable = false; // nobody can tell at the moment: the peer may come again
+    bool proved = false;  // who it is; what is missing are rights
 };
 
 // To be asked where it may take its time.

@@ -33,6 +33,14 @@ std::optional<ip_address> ip_address::parse(std::string_view text) {
 
 bool ip_address::is_v4() const { return std::equal(mapped.begin(), mapped.end(), bytes_.begin()); }
 
+bool ip_address::is_loopback() const { return is_v4() ? bytes_[mapped.size()] == 127 : *this == *parse("::1"); }
+
+ip_address ip_address::site() const {
+    auto front = bytes_;
+    if (!is_v4()) std::fill(front.begin() + 8, front.end(), std::uint8_t{0});
+    return ip_address{front};
+}
+
 std::string ip_address::text() const {
     std::array<char, INET6_ADDRSTRLEN> made{};
     if (is_v4()) {
@@ -41,6 +49,13 @@ std::string ip_address::text() const {
         ::inet_ntop(AF_INET6, bytes_.data(), made.data(), made.size());
     }
     return made.data();
+}
+
+std::string ip_endpoint::text() const { return fmt::format(fmt::runtime(address.is_v4() ? "{}:{}" : "[{}]:{}"), address.text(), port); }
+
+std::string networks::network::text() const {
+    if (bits == 128) return base.text();
+    return fmt::format("{}/{}", base.text(), base.is_v4() && bits >= mapped_bits ? bits - mapped_bits : bits);
 }
 
 result<networks, std::string> networks::parse(const std::vector<std::string>& entries) {

@@ -134,13 +134,17 @@ proxy_outcome read_version_2(byte_view front) {
 
 } // namespace
 
-ip_address client_address(const ip_address& peer, std::span<const header_line> headers, const networks& trusted) {
+ip_address client_address(const ip_address& peer, std::span<const header_line> headers, const proxy_trust& of) {
     auto believed = peer;
-    auto hops = elements(headers, "forwarded");
-    const bool standard = !hops.empty();
-    if (!standard) hops = elements(headers, "x-forwarded-for");
+    std::vector<std::string_view> hops;
+    bool standard = false;
+    for (const auto& name : of.headers) {
+        hops = elements(headers, name);
+        standard = name == "forwarded";
+        if (!hops.empty()) break;
+    }
     for (const auto hop : std::views::reverse(hops)) {
-        if (!trusted.contain(believed)) break;
+        if (!of.trusted.contain(believed)) break;
         const auto before = standard ? forwarded_for(hop) : node_address(hop);
         if (!before) break;
         believed = *before;

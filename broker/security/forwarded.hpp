@@ -7,14 +7,25 @@
 #include "security/credentials.hpp"
 
 #include <span>
+#include <string>
 #include <variant>
+#include <vector>
 
 namespace broker::security {
 
+// What is believed of proxies in front of a listener.
+struct proxy_trust {
+    enum class protocol : std::uint8_t { off, optional, required };
+    networks trusted{};
+    // "x-forwarded-for", "forwarded"; the first that is there counts. Only those that the proxies write themselves: another one a client
+    // can send through them.
+    std::vector<std::string> headers{"x-forwarded-for"};
+    protocol header = protocol::off; // the PROXY protocol's, of a trusted proxy: in front of everything
+};
+
 // Proxies append: read from the right, the first address that is no trusted proxy is the client. What is malformed, hidden
 // ("unknown", "_name") or missing ends the search: the last one that was believed is the answer, `peer` at worst.
-// Forwarded counts if there is one, else X-Forwarded-For.
-[[nodiscard]] ip_address client_address(const ip_address& peer, std::span<const header_line> headers, const networks& trusted);
+[[nodiscard]] ip_address client_address(const ip_address& peer, std::span<const header_line> headers, const proxy_trust& of);
 
 // The first bytes of a connection from a proxy that speaks the PROXY protocol.
 struct proxy_header {

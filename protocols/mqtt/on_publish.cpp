@@ -79,6 +79,7 @@ void engine::on_publish(const publish& p, time_point now) {
     constexpr auto mine = static_cast<std::size_t>(protocol_kind::mqtt);
     ++count.messages_received[mine][static_cast<std::size_t>(p.level)];
     count.message_bytes_received[mine] += p.payload.size();
+    if (with_.meter != nullptr) with_.meter->charge(topic->size() + p.payload.size(), now);
 
     if (p.retain && !with_.bounds.keeps_retained() && v5()) { // [MQTT-3.2.2-14]
         return fail_with(reason_code::retain_not_supported, "retained messages are off");

@@ -20,7 +20,8 @@ reason_code reason_of(close_cause cause) {
     case close_cause::forbidden: return reason_code::not_authorized;
     case close_cause::keepalive: return reason_code::keep_alive_timeout;
     case close_cause::taken_over: return reason_code::session_taken_over;
-    case close_cause::kicked: return reason_code::administrative_action;
+    case close_cause::kicked:
+    case close_cause::banned: return reason_code::administrative_action; // 0x8A is CONNACK's alone (§3.14.2.1)
     case close_cause::rate_limited: return reason_code::message_rate_too_high;
     case close_cause::use_another_server: return reason_code::use_another_server;
     case close_cause::server_moved: return reason_code::server_moved;
@@ -33,7 +34,8 @@ reason_code connect_reason_of(close_cause cause) {
     switch (cause) {
     case close_cause::server_drain: return reason_code::server_unavailable;
     case close_cause::not_authenticated: return reason_code::bad_user_name_or_password;
-    case close_cause::kicked: return reason_code::banned;
+    case close_cause::kicked:
+    case close_cause::banned: return reason_code::banned;
     case close_cause::rate_limited: return reason_code::connection_rate_exceeded;
     case close_cause::normal:
     case close_cause::peer_gone:
@@ -49,7 +51,8 @@ std::uint8_t return_code_of(close_cause cause) {
     case close_cause::policy:
     case close_cause::token_expired:
     case close_cause::forbidden:
-    case close_cause::kicked: return 0x05;
+    case close_cause::kicked:
+    case close_cause::banned: return 0x05;
     default: return 0x03; // server unavailable
     }
 }
@@ -64,7 +67,7 @@ close_cause cause_of(reason_code reason) {
     case reason_code::bad_user_name_or_password:
     case reason_code::bad_authentication_method: return close_cause::not_authenticated;
     case reason_code::not_authorized: return close_cause::policy;
-    case reason_code::banned:
+    case reason_code::banned: return close_cause::banned;
     case reason_code::administrative_action: return close_cause::kicked;
     case reason_code::server_unavailable:
     case reason_code::server_shutting_down: return close_cause::server_drain;

@@ -120,7 +120,7 @@ public:
     void close(const close_reason& why, time_point now) override;
     [[nodiscard]] const std::optional<close_reason>& closing() const override { return closing_; }
     void on_rights(welcome again, time_point now) override;
-    [[nodiscard]] bool paused() const override { return is_unanswered() || with_.route.full(); }
+    [[nodiscard]] bool paused() const override { return is_unanswered() || with_.route.full() || (with_.meter != nullptr && with_.meter->exhausted()); }
     void go_on(time_point now) override;
     void on_reading(bool reads, time_point now) override;
     [[nodiscard]] bool accepts_text() const override { return true; }

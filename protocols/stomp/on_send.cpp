@@ -120,6 +120,7 @@ void engine::on_send(const frame& f, time_point now) {
     if (f.get("destination") == "/sys/auth") return renew_token(f, now);
     auto m = message_of(f, now);
     if (!m) return;
+    if (with_.meter != nullptr) with_.meter->charge(m->topic().size() + f.body.size(), now);
     auto& count = with_.route.count();
     if (!may_.publish(m->topic(), m->retain())) { // before a transaction holds it, too
         count.drop(drop_reason::acl);

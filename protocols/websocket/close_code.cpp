@@ -19,7 +19,8 @@ std::uint16_t close_code_of(close_cause cause) {
     case close_cause::forbidden: return 4403;
     case close_cause::keepalive: return 4408;
     case close_cause::taken_over: return 4409;
-    case close_cause::kicked: return 4410;
+    case close_cause::kicked:
+    case close_cause::banned: return 4410;
     case close_cause::rate_limited: return 4429;
     case close_cause::use_another_server:
     case close_cause::server_moved: return 1001;

@@ -31,7 +31,7 @@ jwt.sources = ["header", "query:access_token", "subprotocol", "password", "cooki
 allowed_origins = ["same-origin", "https://*.app.example"]
 [[role]]
 name = "own"
-rules = ["allow publish,subscribe,retain own/%u/#", "allow queue_read,queue_write $queue/%u"]
+rules = ["allow publish,subscribe,retain own/%u/#", "allow subscribe $SYS/clients/%c/#", "allow queue_read,queue_write $queue/%u"]
 everybody = true
 ${more}`;
 
@@ -272,6 +272,30 @@ test("rules that change are the rules of who is connected, and of who comes", as
   await anna.publish("a/1", "still", 1);
   await anna.cut();
   await bob.cut();
+});
+
+test("a client is told before its token ends, and not of others' tokens", async () => {
+  const token = () => hs256({ exp: now() + 64 }); // the warning is due 60 s before, in three seconds
+  const told = async (client, id) => {
+    const [warning] = await client.take(1);
+    assert.equal(warning.topic, `$SYS/clients/${id}/token_expiring`);
+    const said = JSON.parse(warning.text);
+    assert.deepEqual([said.client_id, said.user], [id, "tom"]);
+    assert.ok(said.expires_in_s <= 60 && said.expires_in_s >= 50 && Math.abs(said.expires_at - now() - said.expires_in_s) <= 2, warning.text);
+  };
+  const mine = await MqttClient.connect(broker.wsUrl, 5, { id: "warned", username: "token", password: token() });
+  await mine.subscribe("$SYS/clients/warned/token_expiring", 1);
+  await assert.rejects(mine.subscribe("$SYS/clients/other/#", 1));
+  const socket = new WebSocket(broker.wsUrl, ["v12.stomp"], { headers: { authorization: `Bearer ${token()}` } });
+  let frames = "";
+  socket.on("message", (data) => { frames += data; });
+  await once(socket, "open");
+  socket.send("CONNECT\naccept-version:1.2\nhost:x\nclient-id:stomper\n\n\0");
+  socket.send("SUBSCRIBE\nid:1\ndestination:/topic/$SYS/clients/stomper/token_expiring\n\n\0");
+  await told(mine, "warned");
+  await until(() => /MESSAGE\n[^\0]*destination:\/topic\/\$SYS\/clients\/stomper\/token_expiring\n[^\0]*"expires_in_s":(60|5\d)}/m.test(frames), "the warning over STOMP");
+  socket.terminate();
+  await mine.cut();
 });
 
 test("a connection ends with its token", async () => {

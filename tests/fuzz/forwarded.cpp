@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             const auto colon = lines.line().find(':');
             if (colon != std::string_view::npos) headers.push_back({.name = lines.line().substr(0, colon), .value = lines.line().substr(colon + 1)});
         }
-        static const auto trusted = *networks::parse({"10.0.0.0/8", "::1"});
+        static const proxy_trust trusted{.trusted = *networks::parse({"10.0.0.0/8", "::1"}), .headers = {"forwarded", "x-forwarded-for"}};
         const auto proxy = *ip_address::parse("10.0.0.1");
         const auto stranger = *ip_address::parse("192.0.2.9");
         BROKER_ASSERT(client_address(stranger, headers, trusted) == stranger);

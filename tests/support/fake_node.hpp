@@ -26,6 +26,23 @@ public:
         if (connection_rows.size() == before) return fail(not_found("no client " + id));
         return before - connection_rows.size();
     }
+    std::vector<admin::ban_row> bans;
+    result<std::vector<admin::ban_row>, admin::admin_error> list_bans() override { return bans; }
+    result<std::size_t, admin::admin_error> add_ban(const admin::ban_row& who, seconds lasts) override {
+        if (who.kind != "user") return fail(admin::admin_error{admin::admin_error::kind::invalid, "kind must be user"});
+        bans.push_back(who);
+        calls.push_back("ban " + who.whom + " " + std::to_string(lasts.count()));
+        return 1;
+    }
+    result<bool, admin::admin_error> remove_ban(const std::string& kind, const std::string& whom) override {
+        if (std::erase_if(bans, [&](const auto& b) { return b.kind == kind && b.whom == whom; }) == 0) return fail(not_found(whom + " is not banned"));
+        return true;
+    }
+    result<std::vector<std::string>, admin::admin_error> reload_tls(const std::string& listener) override {
+        if (listener == "bad") return std::vector<std::string>{"listener bad: tls.cert x.pem: no certificate in it"};
+        calls.push_back("reload " + listener);
+        return std::vector<std::string>{};
+    }
     result<std::vector<admin::session_row>, admin::admin_error> list_sessions() override {
         return std::vector<admin::session_row>{{.id = "s", .durable = true, .queued = 3}};
     }

@@ -58,8 +58,9 @@ private:
     process_clock clock_;
     commons shared_{bounds_, store_, 1, 1, storage::durability::sync};
     alarms alarms_;
-    doorkeeper door_{1000, "the test", alarms_, [this] { return clock_.now(); }};
-    connection_environment environment_{.node_name = "test", .door = door_};
+    doorkeeper door_{{.most = 1000, .bounded_by = "the test"}, alarms_, [this] { return clock_.now(); }};
+    user_quotas quotas_{bounds_};
+    connection_environment environment_{.node_name = "test", .door = door_, .quotas = quotas_};
     shard shard_{shard_index{0}, shared_, clock_};
     listener_info info_{.name = "test", .kind = listener_kind::mqtt};
     listener_address at_ = [] {

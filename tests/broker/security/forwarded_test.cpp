@@ -61,7 +61,7 @@ TEST_CASE("networks") {
 }
 
 TEST_CASE("the client is the first from the right that is no trusted proxy") {
-    const auto trusted = *networks::parse({"10.0.0.0/8", "2001:db8::/32"});
+    const proxy_trust trusted{.trusted = *networks::parse({"10.0.0.0/8", "2001:db8::/32"}), .headers = {"forwarded", "x-forwarded-for"}};
     const auto from = [&](std::string_view peer, const std::vector<header_line>& headers) { return client_address(ip(peer), headers, trusted).text(); };
     CHECK(from("10.0.0.1", {}) == "10.0.0.1");
     CHECK(from("10.0.0.1", {{"X-Forwarded-For", "192.0.2.1"}}) == "192.0.2.1");
