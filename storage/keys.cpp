@@ -17,6 +17,11 @@ std::string id_key(std::uint64_t id) {
     return key;
 }
 
+std::optional<std::string_view> name_behind(std::string_view prefix, std::string_view key) {
+    if (!key.starts_with(prefix) || key.size() == prefix.size()) return std::nullopt;
+    return key.substr(prefix.size());
+}
+
 constexpr char appendix = 1; // of keys that follow another's
 constexpr char second_appendix = 2;
 
@@ -53,6 +58,12 @@ std::optional<revocation_key_parts> decode_revocation_key(std::string_view key) 
     if ((!named && what != revoked::all) || name.empty() == named) return std::nullopt;
     return revocation_key_parts{what, name};
 }
+
+std::string api_key_key(std::string_view name) { return std::string{api_key_prefix}.append(name); }
+std::string user_key(std::string_view name) { return std::string{user_prefix}.append(name); }
+std::optional<std::string_view> decode_api_key_key(std::string_view key) { return name_behind(api_key_prefix, key); }
+std::optional<std::string_view> decode_user_key(std::string_view key) { return name_behind(user_prefix, key); }
+
 std::string session_key(session_id id) { return id_key(id.value()); }
 std::string session_prefix(session_id id) { return id_key(id.value()); }
 std::string queue_key(session_id id) { return id_key(id.value()); }

@@ -1,6 +1,6 @@
 // Keys: big-endian, so that byte order is meaning. Sessions and queues share one id space.
 //   meta           "format" | "id_lease" | "exact_counts" | "revoked/t" token id | "revoked/u" user | "revoked/a" |
-//                  "ban/" kind whom
+//                  "ban/" kind whom | "apikey/" name | "user/" name
 //   sessions       session id (8)            queues, wills: the same
 //   subscriptions  session id (8) filter text
 //   messages       message id (8)
@@ -31,6 +31,10 @@ inline constexpr std::uint8_t priority_max = 9;
 enum class revoked : char { token = 't', user = 'u', all = 'a' };
 inline constexpr std::string_view revocation_prefix = "revoked/";
 [[nodiscard]] std::string revocation_key(revoked what, std::string_view name);
+inline constexpr std::string_view api_key_prefix = "apikey/";
+[[nodiscard]] std::string api_key_key(std::string_view name);
+inline constexpr std::string_view user_prefix = "user/";
+[[nodiscard]] std::string user_key(std::string_view name);
 [[nodiscard]] std::string session_key(session_id id);
 [[nodiscard]] std::string session_prefix(session_id id); // of subscriptions, entries, inbound_qos2, outbound_qos2
 [[nodiscard]] std::string queue_key(session_id id);
@@ -89,6 +93,9 @@ struct revocation_key_parts {
     std::string_view name{};
 };
 [[nodiscard]] std::optional<revocation_key_parts> decode_revocation_key(std::string_view key);
+
+[[nodiscard]] std::optional<std::string_view> decode_api_key_key(std::string_view key); // the name
+[[nodiscard]] std::optional<std::string_view> decode_user_key(std::string_view key);    // the name
 
 [[nodiscard]] std::string to_hex(std::string_view key); // for people
 

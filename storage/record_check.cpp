@@ -26,6 +26,8 @@ std::optional<std::string> meta_defect(std::string_view key, std::string_view va
     if (key == id_lease_key()) return said(true, decode_id_lease(value));
     if (key.starts_with(revocation_prefix)) return said(decode_revocation_key(key).has_value(), decode_revocation(value));
     if (key.starts_with(ban_prefix)) return said(decode_ban_key(key).has_value(), decode_ban(value));
+    if (key.starts_with(api_key_prefix)) return said(decode_api_key_key(key).has_value(), decode_api_key(value));
+    if (key.starts_with(user_prefix)) return said(decode_user_key(key).has_value(), decode_user(value));
     return said(key == format_key() || key == exact_counts_key());
 }
 

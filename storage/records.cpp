@@ -350,4 +350,38 @@ result<ban_record, storage_error> decode_ban(std::string_view value) {
     return closed(*in, r);
 }
 
+void encode_api_key(const api_key_record& r, std::string& to) {
+    record_writer out{to};
+    for (const auto b : r.digest) out.u8(b);
+    out.u64(static_cast<std::uint64_t>(r.created_ms)).u64(static_cast<std::uint64_t>(r.expires_ms));
+    out.u16(static_cast<std::uint16_t>(r.scopes.size()));
+    for (const auto& scope : r.scopes) out.text16(scope);
+}
+
+result<api_key_record, storage_error> decode_api_key(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    api_key_record r;
+    for (auto& b : r.digest) b = in->u8();
+    r.created_ms = static_cast<std::int64_t>(in->u64());
+    r.expires_ms = static_cast<std::int64_t>(in->u64());
+    for (auto left = in->u16(); left != 0 && !in->failed(); --left) r.scopes.emplace_back(in->text16());
+    return closed(*in, r);
+}
+
+void encode_user(const user_record& r, std::string& to) {
+    record_writer out{to};
+    out.u8(r.disabled ? 1 : 0).u64(static_cast<std::uint64_t>(r.set_at_ms)).text16(r.hash);
+}
+
+result<user_record, storage_error> decode_user(std::string_view value) {
+    auto in = open(value);
+    if (!in) return fail(in.error());
+    user_record r;
+    r.disabled = in->u8() != 0;
+    r.set_at_ms = static_cast<std::int64_t>(in->u64());
+    r.hash = in->text16();
+    return closed(*in, r);
+}
+
 } // namespace broker::storage

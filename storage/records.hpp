@@ -9,6 +9,7 @@
 #include "routing/subscription.hpp"
 #include "storage/store.hpp"
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,19 @@ struct will_record {
     std::int64_t due_at_ms = 0; // epoch; 0 while connected
 };
 
+struct api_key_record {
+    std::array<std::uint8_t, 32> digest{}; // SHA-256 of its secret
+    std::int64_t created_ms = 0;           // epoch
+    std::int64_t expires_ms = 0;           // epoch; 0: never
+    std::vector<std::string> scopes{};
+};
+
+struct user_record {
+    bool disabled = false;
+    std::int64_t set_at_ms = 0; // its password, epoch
+    std::string hash{};         // of its password, as text
+};
+
 void encode_session(const session_record& r, std::string& to);
 void encode_subscription(const subscription_record& r, std::string& to);
 void encode_message(const message_fields& m, std::string& to);
@@ -87,6 +101,8 @@ struct ban_record {
     std::string why{};
 };
 [[nodiscard]] std::string encode_ban(const ban_record& r);
+void encode_api_key(const api_key_record& r, std::string& to);
+void encode_user(const user_record& r, std::string& to);
 
 [[nodiscard]] result<session_record, storage_error> decode_session(std::string_view value);
 [[nodiscard]] result<subscription_record, storage_error> decode_subscription(std::string_view value);
@@ -103,5 +119,7 @@ struct ban_record {
 [[nodiscard]] result<std::uint64_t, storage_error> decode_id_lease(std::string_view value);
 [[nodiscard]] result<std::int64_t, storage_error> decode_revocation(std::string_view value);
 [[nodiscard]] result<ban_record, storage_error> decode_ban(std::string_view value);
+[[nodiscard]] result<api_key_record, storage_error> decode_api_key(std::string_view value);
+[[nodiscard]] result<user_record, storage_error> decode_user(std::string_view value);
 
 } // namespace broker::storage

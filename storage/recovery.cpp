@@ -16,6 +16,8 @@ public:
         if (auto lease = read_lease(); !lease) return lease;
         if (auto revoked = read_revocations(); !revoked) return revoked;
         if (auto banned = read_bans(); !banned) return banned;
+        if (auto keys = read_api_keys(); !keys) return keys;
+        if (auto users = read_users(); !users) return users;
         if (auto sessions = read_sessions(); !sessions) return sessions;
         if (auto queues = read_queues(); !queues) return queues;
         return scan(column::retained, [this](std::string_view key, std::string_view value) {
@@ -69,6 +71,26 @@ private:
             const auto parts = decode_ban_key(key);
             auto record = decode_ban(value);
             if (parts && record) into_.bans.push_back({.kind = parts->kind, .whom = std::string{parts->whom}, .record = std::move(*record)});
+            else set_aside(column::meta, key, record ? "malformed key" : record.error().what);
+            return true;
+        });
+    }
+
+    result<void, storage_error> read_api_keys() {
+        return rows_.scan(column::meta, api_key_prefix, "", [this](std::string_view key, std::string_view value) {
+            const auto name = decode_api_key_key(key);
+            auto record = decode_api_key(value);
+            if (name && record) into_.api_keys.push_back({.name = std::string{*name}, .key = std::move(*record)});
+            else set_aside(column::meta, key, record ? "malformed key" : record.error().what);
+            return true;
+        });
+    }
+
+    result<void, storage_error> read_users() {
+        return rows_.scan(column::meta, user_prefix, "", [this](std::string_view key, std::string_view value) {
+            const auto name = decode_user_key(key);
+            auto record = decode_user(value);
+            if (name && record) into_.users.push_back({.name = std::string{*name}, .user = std::move(*record)});
             else set_aside(column::meta, key, record ? "malformed key" : record.error().what);
             return true;
         });

@@ -49,6 +49,16 @@ struct recovered_ban {
     ban_record record{};
 };
 
+struct recovered_api_key {
+    std::string name{};
+    api_key_record key{};
+};
+
+struct recovered_user {
+    std::string name{};
+    user_record user{};
+};
+
 struct quarantined_row {
     column in{};
     std::string key_hex{};
@@ -64,6 +74,8 @@ struct recovered {
     std::vector<message_ptr> retained{};
     std::vector<revocation> revocations{};
     std::vector<recovered_ban> bans{};
+    std::vector<recovered_api_key> api_keys{};
+    std::vector<recovered_user> users{};
     std::vector<quarantined_row> quarantined{}; // left where they are
 };
 

@@ -1,5 +1,6 @@
 #include "storage/keys.hpp"
 #include "storage/memory_store.hpp"
+#include "storage/record_check.hpp"
 #include "storage/recovery.hpp"
 #include "storage/rocks_store.hpp"
 #include "storage/upgrade.hpp"
@@ -149,7 +150,7 @@ TEST_CASE("what is left of sessions that are gone is swept; of those that are th
     CHECK(disk.rows(column::wills) == 1); // which the start publishes
 }
 
-TEST_CASE("formats 2 and 3: nothing but the number changes") {
+TEST_CASE("formats 2, 3 and 4: nothing but the number changes") {
     for (const auto* const old : {"2", "3", "4"}) {
         memory_backend disk;
         batch b;
@@ -182,6 +183,48 @@ TEST_CASE("revocations are read at start; damaged ones are set aside") {
     CHECK_FALSE(decode_revocation_key("revoked/"));
     CHECK_FALSE(decode_revocation_key("revoked/t"));
     CHECK_FALSE(decode_revocation_key("revoked/ax"));
+}
+
+TEST_CASE("API keys are read at start; damaged ones are set aside") {
+    memory_backend disk;
+    batch b;
+    const api_key_record key{.digest = {1, 2, 3}, .created_ms = 5, .expires_ms = 6, .scopes = {"publish:a/#", "manage"}};
+    std::string value;
+    encode_api_key(key, value);
+    b.put(column::meta, api_key_key("sensor"), value);
+    b.put(column::meta, api_key_key("broken"), value.substr(1));
+    b.put(column::meta, "apikey/", value);
+    write(disk, b);
+    const auto found = recover(disk);
+    REQUIRE(found);
+    REQUIRE(found->api_keys.size() == 1);
+    CHECK(found->api_keys[0].name == "sensor");
+    CHECK(found->api_keys[0].key.digest == key.digest);
+    CHECK(found->api_keys[0].key.created_ms == 5);
+    CHECK(found->api_keys[0].key.expires_ms == 6);
+    CHECK(found->api_keys[0].key.scopes == key.scopes);
+    CHECK(found->quarantined.size() == 2);
+    CHECK(defect_of(column::meta, api_key_key("sensor"), value) == std::nullopt);
+    CHECK(defect_of(column::meta, "apikey/", value).has_value());
+}
+
+TEST_CASE("users are read at start; damaged ones are set aside") {
+    memory_backend disk;
+    batch b;
+    std::string value;
+    encode_user({.disabled = true, .set_at_ms = 5, .hash = "$argon2id$"}, value);
+    b.put(column::meta, user_key("anna"), value);
+    b.put(column::meta, user_key("broken"), value + "x");
+    write(disk, b);
+    const auto found = recover(disk);
+    REQUIRE(found);
+    REQUIRE(found->users.size() == 1);
+    CHECK(found->users[0].name == "anna");
+    CHECK(found->users[0].user.disabled);
+    CHECK(found->users[0].user.set_at_ms == 5);
+    CHECK(found->users[0].user.hash == "$argon2id$");
+    CHECK(found->quarantined.size() == 1);
+    CHECK(defect_of(column::meta, user_key("anna"), value) == std::nullopt);
 }
 
 TEST_CASE("a long recovery says how far it is") {
