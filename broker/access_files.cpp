@@ -174,15 +174,16 @@ result<loaded_access, std::string> load_access(const config::auth_options& from,
     const bool has_rules = !from.acl_file.empty() || !from.roles.empty() || from.default_policy == "deny";
     if (!from.has_method() && !has_rules) return made;
     if (!from.has_method() && !from.anonymous) {
-        return fail(std::string{"auth: there are rules, but no way to come in; write auth.password_file, auth.jwt.key_file, auth.jwt.jwks_url, auth.http.url, or anonymous = true"});
+        return fail(std::string{"auth: there are rules, but no way to come in; write auth.password_file, auth.jwt.key_file, auth.jwt.jwks_url, auth.http.url, auth.store = true, or anonymous = true"});
     }
 
     security::access_settings settings{.order = {}, .anonymous = from.anonymous};
     for (const auto& word : from.order) {
         if (word == "jwt") settings.order.push_back(security::method::token);
+        else if (word == "apikeys") settings.order.push_back(security::method::api_key);
         else if (word == "users") settings.order.push_back(security::method::users);
         else if (word == "http") settings.order.push_back(security::method::http);
-        else return fail(fmt::format("auth.order: \"{}\" is not one of jwt, users, http", word));
+        else return fail(fmt::format("auth.order: \"{}\" is not one of jwt, apikeys, users, http", word));
     }
     auto algorithms = algorithms_of(from.jwt_algorithms);
     if (!algorithms) return fail(std::move(algorithms.error()));
@@ -203,22 +204,24 @@ result<loaded_access, std::string> load_access(const config::auth_options& from,
     made.desk.grace = from.jwt_grace;
     made.desk.warn_before = from.jwt_warn_before;
 
-    std::shared_ptr<const security::user_table> users;
+    std::vector<security::user> users;
+    settings.expects_users = from.store || !from.password_file.empty();
     if (!from.password_file.empty()) {
         auto text = read("auth.password_file", from.password_file);
         if (!text) return fail(std::move(text.error()));
         note_if_open("auth.password_file", from.password_file, made.notes);
         auto imported = security::import_mosquitto_passwords(*text, from.password_file);
         if (!imported) return fail("auth.password_file: " + imported.error());
-        auto table = security::user_table::make(std::move(*imported), security::hash_cost{});
-        if (!table) return fail(fmt::format("auth.password_file: {}: {}", from.password_file, table.error()));
-        users = std::make_shared<const security::user_table>(std::move(*table));
+        users = std::move(*imported);
     }
+    auto table = security::user_table::make(std::move(users), security::hash_cost{});
+    if (!table) return fail(fmt::format("auth: {}", table.error()));
     auto policy = policy_of(from);
     if (!policy) return fail(std::move(policy.error()));
     auto book = security::rule_book::make(std::move(*policy));
     if (!book) return fail("auth: " + book.error());
-    made.control = std::make_shared<const security::access_control>(std::move(settings), std::move(*keys), std::move(users), std::move(*book), made.issuer);
+    made.control = std::make_shared<const security::access_control>(std::move(settings), std::move(*keys),
+                                                                      std::make_shared<const security::user_table>(std::move(*table)), std::move(*book), made.issuer);
     return made;
 }
 

@@ -64,6 +64,15 @@ public:
     [[nodiscard]] result<bool, admin::admin_error> remove_ban(const std::string& kind, const std::string& whom) override;
     [[nodiscard]] result<std::vector<std::string>, admin::admin_error> reload_tls(const std::string& listener) override;
     [[nodiscard]] result<bool, admin::admin_error> revoke_tokens(const admin::token_revocation& what) override;
+    [[nodiscard]] result<admin::new_api_key, admin::admin_error> create_api_key(const admin::api_key_request& wanted) override;
+    [[nodiscard]] result<std::vector<admin::api_key_row>, admin::admin_error> list_api_keys() override;
+    [[nodiscard]] result<bool, admin::admin_error> delete_api_key(const std::string& name) override;
+    [[nodiscard]] result<bool, admin::admin_error> add_user(const std::string& name, const std::string& password) override;
+    [[nodiscard]] result<std::size_t, admin::admin_error> import_users(const std::vector<admin::user_to_import>& all) override;
+    [[nodiscard]] result<bool, admin::admin_error> change_user(const std::string& name, const std::optional<std::string>& password,
+                                                               std::optional<bool> disabled) override;
+    [[nodiscard]] result<bool, admin::admin_error> delete_user(const std::string& name) override;
+    [[nodiscard]] result<std::vector<admin::user_row>, admin::admin_error> list_users() override;
     [[nodiscard]] result<admin::store_status, admin::admin_error> show_store() override;
     [[nodiscard]] result<admin::store_check, admin::admin_error> verify_store() override;
     [[nodiscard]] result<admin::store_backup, admin::admin_error> back_up_store(const std::string& to) override;
@@ -97,6 +106,14 @@ private:
     // Closes whoever `matches`.
     using connection_test = std::function<bool(const shard_connection&)>;
     [[nodiscard]] result<std::size_t, admin::admin_error> close_those(connection_test matches, const close_reason& why);
+    struct meta_row {
+        std::string key;
+        std::optional<std::string> value; // nothing: erased
+    };
+    // Rows of the column meta, on disk when it returns.
+    [[nodiscard]] result<bool, admin::admin_error> keep(std::vector<meta_row> rows);
+    [[nodiscard]] result<bool, admin::admin_error> keep_users(const std::vector<security::user>& all);
+    [[nodiscard]] bool is_in_file(const std::string& user) const;
     [[nodiscard]] std::size_t owner_of(std::string_view queue) const { return queue_table::owner_of(queue, shards_.size()); }
 
     node_facts facts_;
@@ -109,6 +126,7 @@ private:
     std::atomic<bool> ready_{false};
     std::atomic<std::size_t> next_shard_{0};
     std::mutex verifying_;
+    std::mutex changing_access_; // what the store says and what is in memory change in the same order
 };
 
 template <class Answer>

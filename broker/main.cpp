@@ -43,6 +43,7 @@ void reload(broker::server& server, int argc, char** argv) {
 // What a start would find wrong before it opens anything. Throws config_error.
 void check(const broker::config::options& chosen) {
     (void)broker::load_certificates(chosen);
+    (void)broker::load_admin_certificate(chosen);
     broker::outside_counters unused;
     if (const auto loaded = broker::load_access(chosen.auth, unused); !loaded) throw broker::config::config_error{loaded.error()};
 }

@@ -70,8 +70,15 @@ std::vector<std::shared_ptr<tls_endpoint>> load_certificates(const config::optio
     return endpoints;
 }
 
+std::shared_ptr<tls_endpoint> load_admin_certificate(const config::options& chosen) {
+    if (chosen.admin_tls_cert.empty()) return nullptr;
+    auto endpoint = std::make_shared<tls_endpoint>("admin", tls_settings{.certificates = {{.cert = chosen.admin_tls_cert, .key = chosen.admin_tls_key}}});
+    if (auto loaded = endpoint->load(); !loaded) throw config::config_error{fmt::format("admin.tls_cert: {}", loaded.error())};
+    return endpoint;
+}
+
 server::server(const config::options& chosen)
-    : options_{chosen}, tls_{load_certificates(chosen)},
+    : options_{chosen}, tls_{load_certificates(chosen)}, admin_tls_{load_admin_certificate(chosen)},
       shard_count_{options_.threads != 0 ? options_.threads : std::max(1U, std::thread::hardware_concurrency())},
       files_{divide_descriptors(raise_descriptor_limit(), shard_count_, options_.listeners.size())},
       door_{{.most = std::min(files_.connections, options_.bounds.max_connections),
@@ -115,6 +122,7 @@ void server::watch_files() {
     for (const auto& endpoint : tls_) {
         if (endpoint) endpoint->watch();
     }
+    if (admin_tls_) admin_tls_->watch();
 }
 
 void server::reload(const config::options& chosen) {
@@ -124,16 +132,18 @@ void server::reload(const config::options& chosen) {
         speaks_tls = true;
         (void)endpoint->reload("SIGHUP"); // the log says what came of it
     }
+    if (admin_tls_) (void)admin_tls_->reload("SIGHUP");
     auto loaded = load_access(chosen.auth, outside_, fetcher_ ? &fetcher_->keys() : nullptr);
     if (!loaded) return spdlog::error("reload: {}; everything stays as it was", loaded.error());
     for (const auto& note : loaded->notes) spdlog::warn("{}", note);
     if (static_cast<bool>(access_) != static_cast<bool>(loaded->control)) {
         return spdlog::error("reload: authentication is switched on or off only by a restart; everything stays as it was");
     }
-    if (!access_ && !speaks_tls) return spdlog::info("reload: nothing to do");
+    if (!access_ && !speaks_tls && !admin_tls_) return spdlog::info("reload: nothing to do");
     if (!access_) return;
     access_->replace(std::move(loaded->control), std::move(loaded->hook));
     fetch_keys(*loaded);
+    tell_hidden_users();
     std::vector<shard*> all;
     for (const auto& s : shards_) all.push_back(s.get());
     review_access(all);
@@ -209,8 +219,13 @@ void server::recover() {
         if (r.what == storage::revoked::token && r.at_ms != 0 && from_epoch_ms(r.at_ms) <= clock_.now()) {
             lease.erase(storage::column::meta, storage::revocation_key(r.what, r.name)); // it has ended by itself
         } else if (access_) {
-            (void)access_->revoke([&r](security::revocations& all) { return revoke(all, r.what, r.name, r.at_ms); });
+            access_->change_stored([&r](auto& stored) { return revoke(stored.revoked, r.what, r.name, r.at_ms); });
         }
+    }
+    if (access_) {
+        restore_api_keys(found->api_keys);
+        restore_users(found->users);
+        tell_hidden_users();
     }
     const auto* const group = &lease;
     if (auto written = rows_->write({&group, 1}, true); !written) throw start_error{written.error().what};
@@ -237,6 +252,39 @@ void server::recover() {
         const auto erased = storage::sweep_orphan_messages(*rows_, before, submit, stop);
         if (erased && *erased != 0) spdlog::info("store: {} messages without receivers erased", *erased);
     }};
+}
+
+void server::restore_api_keys(const std::vector<storage::recovered_api_key>& found) {
+    for (const auto& [name, record] : found) {
+        auto key = security::make_api_key({.name = name,
+                                           .digest = record.digest,
+                                           .created = from_epoch_ms(record.created_ms),
+                                           .expires = record.expires_ms == 0 ? never : from_epoch_ms(record.expires_ms),
+                                           .scopes = record.scopes});
+        if (!key) spdlog::error("store: API key {} is left aside: {}", name, key.error());
+        else access_->change_stored([&](auto& stored) { return stored.keys.add(std::move(*key)); });
+    }
+}
+
+void server::restore_users(const std::vector<storage::recovered_user>& found) {
+    for (const auto& [name, record] : found) {
+        auto hash = security::password_hash::parse(record.hash);
+        if (!hash) {
+            spdlog::error("store: user {} is left aside: its hash is {}", name, hash.error());
+            continue;
+        }
+        security::user one{.name = name, .hash = std::move(*hash), .disabled = record.disabled, .set_at = from_epoch_ms(record.set_at_ms)};
+        access_->change_stored([&](auto& stored) { stored.users.put(std::move(one)); });
+    }
+}
+
+void server::tell_hidden_users() const {
+    const auto control = access_->now();
+    access_->with_stored([&](const auto& stored) {
+        for (const auto& [name, of_file] : control->file_users().all()) {
+            if (stored.users.find(name)) spdlog::warn("user {} is in auth.password_file and in the store: the file's password counts", name);
+        }
+    });
 }
 
 void server::damaged(const std::string& what) {
@@ -317,7 +365,13 @@ void server::listen() {
                                                     .access = access_.get(),
                                                     .outside = &outside_},
                                          all, *commons_, *committer_, alarms_, clock_);
-    admin_ = std::make_unique<admin_listener>(*node_, options_.admin_socket, options_.admin_http, files_.admin);
+    admin_http http{.address = options_.admin_http, .tls = admin_tls_};
+    if (access_) {
+        http.judge = [this](std::string_view key) {
+            return access_->with_stored([&](const auto& stored) { return access_->now()->rights_of_key(key, stored, clock_.now()); });
+        };
+    }
+    admin_ = std::make_unique<admin_listener>(*node_, options_.admin_socket, std::move(http), files_.admin);
     if (options_.sys_interval.count() != 0) sys_ = std::make_unique<sys_publisher>(all, clock_, options_.sys_interval);
     for (const auto& s : shards_) s->start(all);
     node_->set_ready(true);
@@ -327,7 +381,7 @@ void server::listen() {
     }
     std::string where;
     for (const auto& a : addresses_) where += fmt::format("{}{} {}", where.empty() ? "" : ", ", a.name, url(a));
-    if (options_.admin_http != "off") where += fmt::format(", admin http://{}", options_.admin_http);
+    if (options_.admin_http != "off") where += fmt::format(", admin {}://{}", admin_tls_ ? "https" : "http", options_.admin_http);
     spdlog::info("ready: {}, admin unix:{}", where, options_.admin_socket);
 }
 

@@ -13,6 +13,7 @@
 #include "net/listener.hpp"
 #include "shard/shard.hpp"
 #include "storage/commit_thread.hpp"
+#include "storage/recovery.hpp"
 #include "storage/rocks_store.hpp"
 #include "sys_publisher.hpp"
 
@@ -26,6 +27,8 @@ struct loaded_access;
 
 // The TLS endpoint of each listener, null where it speaks plain. Logs what works and should not be so. Throws config_error.
 [[nodiscard]] std::vector<std::shared_ptr<tls_endpoint>> load_certificates(const config::options& chosen);
+
+[[nodiscard]] std::shared_ptr<tls_endpoint> load_admin_certificate(const config::options& chosen); // null: plain
 
 class server {
 public:
@@ -49,6 +52,9 @@ private:
     void check_descriptors() const;
     void open_store();
     void recover();
+    void restore_api_keys(const std::vector<storage::recovered_api_key>& found);
+    void restore_users(const std::vector<storage::recovered_user>& found);
+    void tell_hidden_users() const;
     void count_queues();
     void write_queue_states();
     void listen();
@@ -57,6 +63,7 @@ private:
 
     const config::options options_;
     const std::vector<std::shared_ptr<tls_endpoint>> tls_; // by listener
+    const std::shared_ptr<tls_endpoint> admin_tls_; // null: admin.http is plain
     const std::size_t shard_count_;
     const descriptors files_;
     process_clock clock_;

@@ -5,77 +5,29 @@
 #include <boost/beast/http/string_body.hpp>
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <system_error>
-
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 namespace broker::cli {
 
 namespace http = boost::beast::http;
 
-namespace {
-
-class file {
-public:
-    explicit file(int fd) : fd_{fd} {}
-    ~file() { ::close(fd_); }
-    file(const file&) = delete;
-    file& operator=(const file&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-
-private:
-    int fd_;
-};
-
-void send_request(int fd, const std::string& method, const std::string& target, const std::string& body) {
-    const auto text = fmt::format("{} {} HTTP/1.1\r\nHost: brokerd\r\nConnection: close\r\nContent-Type: application/json\r\n"
-                                  "Content-Length: {}\r\n\r\n{}", method, target, body.size(), body);
-    std::string_view rest = text;
-    while (!rest.empty()) {
-        const auto sent = ::send(fd, rest.data(), rest.size(), MSG_NOSIGNAL);
-        if (sent <= 0) throw unreachable{"the broker closed the connection"};
-        rest.remove_prefix(static_cast<std::size_t>(sent));
-    }
-}
-
-} // namespace
-
-int client::open() const {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path_.size() >= sizeof address.sun_path) throw unreachable{fmt::format("{}: the path is too long", path_)};
-    path_.copy(address.sun_path, path_.size());
-    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        const auto why = std::generic_category().message(errno);
-        ::close(fd);
-        throw unreachable{fmt::format("no broker answers on {}: {}; start it (./dev run, or systemctl start brokerd), or name "
-                                      "its socket with --socket or BROKERCTL_SOCKET", path_, why)};
-    }
-    return fd;
+void client::ask(wire& on, const std::string& method, const std::string& target, const std::string& body) const {
+    on.send(fmt::format("{} {} HTTP/1.1\r\nHost: brokerd\r\nConnection: close\r\n{}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", method,
+                        target, key_.empty() ? "" : fmt::format("Authorization: Bearer {}\r\n", key_), body.size(), body));
 }
 
 answer client::call(const std::string& method, const std::string& target, const std::string& body) const {
-    const file fd{open()};
-    send_request(fd.get(), method, target, body);
+    wire broker{to_};
+    ask(broker, method, target, body);
     http::response_parser<http::string_body> parser;
     parser.eager(true);
     parser.body_limit(1ULL << 30);
     std::string buffer;
     boost::system::error_code ec;
     while (!parser.is_done()) {
-        pollfd p{.fd = fd.get(), .events = POLLIN, .revents = 0};
-        if (::poll(&p, 1, static_cast<int>(patience_.count())) <= 0) {
-            throw unreachable{fmt::format("the broker did not answer within {} ms; give it more with --timeout", patience_.count())};
-        }
         char bytes[64 * 1024];
-        const auto got = ::recv(fd.get(), bytes, sizeof bytes, 0);
-        if (got <= 0) throw unreachable{"the broker closed the connection"};
-        buffer.append(bytes, static_cast<std::size_t>(got));
+        const auto got = broker.receive(bytes, patience_);
+        if (!got) throw unreachable{fmt::format("the broker did not answer within {} ms; give it more with --timeout", patience_.count())};
+        if (*got == 0) throw unreachable{"the broker closed the connection"};
+        buffer.append(bytes, *got);
         buffer.erase(0, parser.put(boost::asio::buffer(buffer), ec));
         if (ec && ec != http::error::need_more) throw unreachable{"the broker's answer is not HTTP: " + ec.message()};
     }
@@ -84,25 +36,27 @@ answer client::call(const std::string& method, const std::string& target, const 
 
 answer client::stream(const std::string& target, const std::function<bool(const std::string&)>& on_event,
                       const std::function<bool()>& idle) const {
-    const file fd{open()};
-    send_request(fd.get(), "GET", target, "");
+    wire broker{to_};
+    ask(broker, "GET", target, "");
     std::string buffer;
     bool begun = false;
     for (;;) {
-        pollfd p{.fd = fd.get(), .events = POLLIN, .revents = 0};
-        if (::poll(&p, 1, 200) == 0) {
+        char bytes[64 * 1024];
+        const auto got = broker.receive(bytes, std::chrono::milliseconds{200});
+        if (!got) {
             if (!idle()) return {.status = 200};
             continue;
         }
-        char bytes[64 * 1024];
-        const auto got = ::recv(fd.get(), bytes, sizeof bytes, 0);
-        if (got <= 0 && !begun) throw unreachable{"the broker closed the connection"};
-        if (got <= 0) return {.status = begun ? 200U : 0U};
-        buffer.append(bytes, static_cast<std::size_t>(got));
+        if (*got == 0 && !begun) throw unreachable{"the broker closed the connection"};
+        if (*got == 0) return {.status = 200};
+        buffer.append(bytes, *got);
         if (!begun) {
             const auto end = buffer.find("\r\n\r\n");
             if (end == std::string::npos) continue;
-            if (!buffer.starts_with("HTTP/1.1 200")) return {.status = 400, .body = buffer.substr(end + 4)};
+            if (!buffer.starts_with("HTTP/1.1 200")) {
+                const bool refused_us = buffer.starts_with("HTTP/1.1 401") || buffer.starts_with("HTTP/1.1 403");
+                return {.status = refused_us ? 403U : 400U, .body = buffer.substr(end + 4)};
+            }
             buffer.erase(0, end + 4);
             begun = true;
         }

@@ -1,16 +1,13 @@
-// client: HTTP over the admin socket.
+// client: the admin API over HTTP.
 #pragma once
+
+#include "cli/wire.hpp"
 
 #include <chrono>
 #include <functional>
-#include <stdexcept>
 #include <string>
 
 namespace broker::cli {
-
-struct unreachable : std::runtime_error { // no broker answers: exit status 3
-    using std::runtime_error::runtime_error;
-};
 
 struct answer {
     unsigned status = 0;
@@ -19,15 +16,18 @@ struct answer {
 
 class client {
 public:
-    client(std::string socket_path, std::chrono::milliseconds patience) : path_{std::move(socket_path)}, patience_{patience} {}
+    // `key`: an API key; empty: none is needed, on the socket.
+    client(endpoint to, std::string key, std::chrono::milliseconds patience) : to_{std::move(to)}, key_{std::move(key)}, patience_{patience} {}
     [[nodiscard]] answer call(const std::string& method, const std::string& target, const std::string& body = "") const;
     // Server-sent events; `on_event` returns false to stop. `idle` is asked five times a second.
     [[nodiscard]] answer stream(const std::string& target, const std::function<bool(const std::string&)>& on_event,
                                 const std::function<bool()>& idle) const;
 
 private:
-    [[nodiscard]] int open() const;
-    std::string path_;
+    void ask(wire& on, const std::string& method, const std::string& target, const std::string& body) const;
+
+    endpoint to_;
+    std::string key_;
     std::chrono::milliseconds patience_; // for each answer
 };
 

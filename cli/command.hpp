@@ -27,7 +27,13 @@ struct settings {
     bool no_headers = false;
     int timeout_ms = 5'000;
 
-    [[nodiscard]] client broker() const { return {socket, std::chrono::milliseconds{timeout_ms}}; }
+    std::string url{};        // instead of the socket
+    std::string token_file{}; // an API key
+    std::string ca_file{};
+
+    [[nodiscard]] client broker() const { return broker(std::chrono::milliseconds{timeout_ms}); }
+    // Throws std::runtime_error: the URL or the file of the key is wrong.
+    [[nodiscard]] client broker(std::chrono::milliseconds patience) const;
 };
 
 // A terminal must not obey what a message says; a pipe gets every byte.
@@ -48,6 +54,7 @@ void add_store_commands(CLI::App& app, const settings& s, int& status);
 void add_token_commands(CLI::App& app, const settings& s, int& status);
 void add_ban_commands(CLI::App& app, const settings& s, int& status);
 void add_listener_commands(CLI::App& app, const settings& s, int& status);
+void add_api_key_commands(CLI::App& app, const settings& s, int& status);
 void add_acl_commands(CLI::App& app, const settings& s, int& status);
 void add_user_commands(CLI::App& app, const settings& s, int& status);
 

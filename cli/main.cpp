@@ -108,13 +108,16 @@ int sub(const settings& s, const std::vector<std::string>& destinations, int qos
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"brokerctl: administers brokerd over its Unix socket.\n"
+    CLI::App app{"brokerctl: administers brokerd over its Unix socket, or over HTTP with an API key.\n"
                  "Examples: brokerctl status · brokerctl client list -o json · brokerctl pub /queue/jobs -m go · "
                  "brokerctl sub 'sensors/#' --count 3"};
     settings s{.socket = default_socket()};
     app.require_subcommand(1);
     app.fallthrough();
     app.add_option("--socket", s.socket, "The broker's admin socket (BROKERCTL_SOCKET, ./data/admin.sock, /run/brokerd/admin.sock).");
+    app.add_option("--url", s.url, "Instead of the socket: admin.http of a broker, http://127.0.0.1:18083 or https://HOST:PORT.");
+    app.add_option("--token", s.token_file, "With --url: a file with an API key; - is standard input.");
+    app.add_option("--ca", s.ca_file, "With https: certificates that are trusted, PEM (default: the system's).");
     app.add_option("-o,--output", s.output, "table or json.")->check(CLI::IsMember({"table", "json"}));
     app.add_flag("--no-headers", s.no_headers, "Tables without their first line.");
     app.add_option("--timeout", s.timeout_ms, "How long to wait for each answer: 5s, 500ms.")
@@ -153,6 +156,7 @@ int main(int argc, char** argv) {
     add_queue_commands(app, s, status);
     add_store_commands(app, s, status);
     add_token_commands(app, s, status);
+    add_api_key_commands(app, s, status);
     add_acl_commands(app, s, status);
     add_user_commands(app, s, status);
 

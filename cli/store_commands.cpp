@@ -26,7 +26,7 @@ struct arguments {
     bool only_look = false;
 };
 
-client patient(const settings& s) { return {s.socket, as_long_as_it_takes}; }
+client patient(const settings& s) { return s.broker(as_long_as_it_takes); }
 
 boost::json::object rows_of(const storage::row_counts& rows) {
     boost::json::object o;

@@ -1,7 +1,6 @@
-// brokerctl user: the users of a password file (auth.password_file), without a broker. SIGHUP makes brokerd read it anew.
+// brokerctl user: the users of the running broker's store; with --file those of a password file (auth.password_file), without a broker.
 #include "cli/command.hpp"
 #include "cli/text_file.hpp"
-#include "core/utf8.hpp"
 #include "security/text_lines.hpp"
 #include "security/users.hpp"
 
@@ -14,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <memory>
 
@@ -45,7 +45,7 @@ struct password_file {
 
 password_file read(const std::string& file) {
     password_file made;
-    if (!std::filesystem::exists(file)) return made;
+    if (file != "-" && !std::filesystem::exists(file)) return made;
     const auto text = read_text(file);
     auto users = security::import_mosquitto_passwords(text, file);
     if (!users) throw std::runtime_error{users.error()};
@@ -100,7 +100,7 @@ std::string ask_password() {
 }
 
 int set_password(const arguments& a, bool is_new) {
-    if (a.name.empty() || a.name.find_first_of(":\n\r") != std::string::npos || a.name.starts_with('#') || !is_utf8(a.name)) {
+    if (!security::is_user_name(a.name)) {
         return say(usage, fmt::format("'{}' cannot be a user's name: it is text without a colon, and does not begin with #", for_people(a.name)));
     }
     auto f = read(a.file);
@@ -146,24 +146,70 @@ int list(const settings& s, const arguments& a) {
     return show(s, {.status = 200, .body = json::serialize(rows) + "\n"}, {"user", "disabled", "hash"});
 }
 
+// The same of the running broker.
+
+std::string path_of(const arguments& a) { return "/api/v1/users/" + encode_percent(a.name); }
+
+int done(const answer& answered) { return answered.status < 300 ? 0 : failed(answered); }
+
+int add_to_broker(const settings& s, const arguments& a) {
+    return done(s.broker().call("POST", "/api/v1/users", json::serialize(json::object{{"name", a.name}, {"password", ask_password()}})));
+}
+
+int change_at_broker(const settings& s, const arguments& a, json::object what) {
+    return done(s.broker().call("PATCH", path_of(a), json::serialize(what)));
+}
+
+// In portions that fit into a request; each is taken as a whole.
+int import_to_broker(const settings& s, const arguments& a) {
+    constexpr std::size_t at_once = 5'000;
+    if (a.file != "-" && !std::filesystem::exists(a.file)) return say(refused, fmt::format("{}: is not there", a.file));
+    const auto users = read(a.file).users;
+    if (users.empty()) return say(refused, fmt::format("{}: there is no user in it", a.file));
+    for (std::size_t i = 0; i < users.size(); i += at_once) {
+        json::array some;
+        for (auto j = i; j < std::min(i + at_once, users.size()); ++j) {
+            some.push_back({{"name", users[j].name}, {"hash", users[j].hash.text()}, {"disabled", users[j].disabled}});
+        }
+        const auto answered = s.broker().call("POST", "/api/v1/users/import", json::serialize(json::object{{"users", some}}));
+        if (answered.status != 200) return failed(answered);
+    }
+    fmt::print("{} users imported\n", users.size());
+    return 0;
+}
+
 } // namespace
 
 void add_user_commands(CLI::App& app, const settings& s, int& status) {
     const auto args = std::make_shared<arguments>();
     auto& a = *args; // the callbacks keep it
-    auto* const user = app.add_subcommand("user", "Users of a password file; brokerd reads it anew at SIGHUP.")->require_subcommand(1);
-    const auto verb = [&](const char* name, const char* what, bool named, auto run) {
+    auto* const user = app.add_subcommand("user", "Users: of the running broker's store, or with --file of a password file.")->require_subcommand(1);
+    using run = std::function<int(const arguments&)>;
+    const auto verb = [&](const char* name, const char* what, bool named, run of_file, run of_broker) {
         auto* const v = user->add_subcommand(name, what);
         if (named) v->add_option("NAME", a.name, "The user.")->required();
-        v->add_option("--file", a.file, "The password file.")->required();
-        v->callback([args, &status, run] { status = run(*args); });
+        v->add_option("--file", a.file, "The password file; brokerd reads it anew at SIGHUP.");
+        v->callback([args, &status, of_file = std::move(of_file), of_broker = std::move(of_broker)] { status = (args->file.empty() ? of_broker : of_file)(*args); });
     };
-    verb("add", "A new user; the password is asked for, or the first line of standard input.", true, [](const arguments& x) { return set_password(x, true); });
-    verb("set-password", "Another password for a user.", true, [](const arguments& x) { return set_password(x, false); });
-    verb("disable", "May not come in any more, and is kept.", true, [](const arguments& x) { return set_disabled(x, true); });
-    verb("enable", "May come in again.", true, [](const arguments& x) { return set_disabled(x, false); });
-    verb("delete", "Takes a user out of the file.", true, [](const arguments& x) { return remove(x); });
-    verb("list", "Users and the kind of their hashes.", false, [&s](const arguments& x) { return list(s, x); });
+    const std::vector<std::string> columns{"user", "source", "disabled", "hash", "set_at"};
+    verb("add", "A new user; the password is asked for, or the first line of standard input.", true, [](const arguments& x) { return set_password(x, true); },
+         [&s](const arguments& x) { return add_to_broker(s, x); });
+    verb("set-password", "Another password for a user.", true, [](const arguments& x) { return set_password(x, false); },
+         [&s](const arguments& x) { return change_at_broker(s, x, {{"password", ask_password()}}); });
+    verb("disable", "May not come in any more, and is kept.", true, [](const arguments& x) { return set_disabled(x, true); },
+         [&s](const arguments& x) { return change_at_broker(s, x, {{"disabled", true}}); });
+    verb("enable", "May come in again.", true, [](const arguments& x) { return set_disabled(x, false); },
+         [&s](const arguments& x) { return change_at_broker(s, x, {{"disabled", false}}); });
+    verb("delete", "There is no such user any more.", true, [](const arguments& x) { return remove(x); },
+         [&s](const arguments& x) { return done(s.broker().call("DELETE", path_of(x))); });
+    verb("list", "Users and the kind of their hashes.", false, [&s](const arguments& x) { return list(s, x); },
+         [&s, columns](const arguments&) { return show(s, s.broker().call("GET", "/api/v1/users"), columns); });
+    auto* const shown = user->add_subcommand("show", "One user of the running broker.");
+    shown->add_option("NAME", a.name, "The user.")->required();
+    shown->callback([args, &s, &status] { status = show(s, s.broker().call("GET", path_of(*args)), {}); });
+    auto* const imported = user->add_subcommand("import", "Takes the users of a password file, of Mosquitto too, into the running broker's store; those that are there are changed.");
+    imported->add_option("--file", a.file, "The password file; - is standard input.")->required();
+    imported->callback([args, &s, &status] { status = import_to_broker(s, *args); });
 }
 
 } // namespace broker::cli

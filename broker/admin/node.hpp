@@ -136,6 +136,39 @@ struct token_revocation {
     std::optional<time_point> issued_before{}; // nothing: now
 };
 
+struct api_key_request {
+    std::string name{};
+    std::vector<std::string> scopes{}; // security/api_key.hpp
+    seconds ttl{0};                    // 0: for ever
+};
+
+struct api_key_row {
+    std::string name{};
+    std::vector<std::string> scopes{};
+    time_point created{};
+    time_point expires = never;
+    bool expired = false;
+};
+
+struct new_api_key {
+    std::string text{}; // not to be had again
+    api_key_row row{};
+};
+
+struct user_row {
+    std::string name{};
+    bool from_file = false; // of auth.password_file
+    bool disabled = false;
+    std::string hash_kind{}; // "argon2id", "mosquitto"
+    time_point set_at{};     // its password; the epoch: nobody knows
+};
+
+struct user_to_import {
+    std::string name{};
+    std::string hash{}; // as in a password file
+    bool disabled = false;
+};
+
 struct store_backup {
     std::uint64_t files = 0;
     std::uint64_t bytes = 0;
@@ -267,6 +300,17 @@ public:
     [[nodiscard]] virtual result<std::vector<std::string>, admin_error> reload_tls(const std::string& listener) = 0;
     // Connections that came with them are ended. On disk when it returns.
     [[nodiscard]] virtual result<bool, admin_error> revoke_tokens(const token_revocation& what) = 0;
+    // What the store keeps of who comes in. In effect at once, and on disk when it returns; connections that came with what is gone are ended.
+    [[nodiscard]] virtual result<new_api_key, admin_error> create_api_key(const api_key_request& wanted) = 0;
+    [[nodiscard]] virtual result<std::vector<api_key_row>, admin_error> list_api_keys() = 0;
+    [[nodiscard]] virtual result<bool, admin_error> delete_api_key(const std::string& name) = 0;
+    [[nodiscard]] virtual result<bool, admin_error> add_user(const std::string& name, const std::string& password) = 0;
+    // All of them or none; those that are there are changed. Their number.
+    [[nodiscard]] virtual result<std::size_t, admin_error> import_users(const std::vector<user_to_import>& all) = 0;
+    [[nodiscard]] virtual result<bool, admin_error> change_user(const std::string& name, const std::optional<std::string>& password,
+                                                                std::optional<bool> disabled) = 0;
+    [[nodiscard]] virtual result<bool, admin_error> delete_user(const std::string& name) = 0;
+    [[nodiscard]] virtual result<std::vector<user_row>, admin_error> list_users() = 0; // those of the file too
     // These three work on the caller's thread for as long as it takes.
     [[nodiscard]] virtual result<store_status, admin_error> show_store() = 0;
     [[nodiscard]] virtual result<store_check, admin_error> verify_store() = 0;

@@ -2,6 +2,7 @@
 #include "admin/body.hpp"
 
 #include "core/properties.hpp"
+#include "core/topic.hpp"
 
 #include <openssl/evp.h>
 
@@ -30,7 +31,15 @@ std::string topic_of(std::string destination) {
     return destination;
 }
 
-response publish_object(node& on, const boost::json::object& o) {
+bool allowed(const security::rights& may, std::string_view topic, bool retain) {
+    using security::rights;
+    limits widest; // the node asks its own later
+    widest.max_topic_levels = topic_levels_max;
+    widest.max_topic_bytes = 0xFFFF;
+    return is_topic_name(topic, widest) && may.verdict_on(rights::publishing_to(topic), topic).allowed && (!retain || may.verdict_on(security::action::retain, topic).allowed);
+}
+
+response publish_object(node& on, const boost::json::object& o, const security::rights* may) {
     const auto level = integer_at(o, "qos", 1);
     if (level < 0 || level > 2) return problem(400, "invalid", "qos is 0, 1 or 2");
     const auto ttl_s = integer_at(o, "ttl_s", 0);
@@ -55,6 +64,9 @@ response publish_object(node& on, const boost::json::object& o) {
         }
     }
     const auto topic = topic_of(text_at(o, "destination"));
+    if (may != nullptr && !allowed(*may, topic, flag_at(o, "retain"))) {
+        return problem(403, "forbidden", "the scopes and roles of this key do not allow to publish to " + topic);
+    }
     const auto now = time_point{std::chrono::duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch())};
     message_fields fields{.topic = topic,
                           .properties = as_bytes(properties),
@@ -69,7 +81,7 @@ response publish_object(node& on, const boost::json::object& o) {
 
 response publish(node& on, const request& r) {
     constexpr std::array<std::string_view, 7> known{"destination", "payload", "payload_base64", "qos", "retain", "ttl_s", "headers"};
-    return with_body(r, known, [&on](const boost::json::object& o) { return publish_object(on, o); });
+    return with_body(r, known, [&](const boost::json::object& o) { return publish_object(on, o, r.may); });
 }
 
 } // namespace

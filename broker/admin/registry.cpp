@@ -24,6 +24,8 @@ registry::registry() {
     add_queues(*this);
     add_store(*this);
     add_tokens(*this);
+    add_api_keys(*this);
+    add_users(*this);
     add_publish(*this);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "admin/node.hpp"
+#include "security/rights.hpp"
 
 #include <boost/json/value.hpp>
 
@@ -19,6 +20,7 @@ struct request {
     std::string path{};                        // without the query
     std::multimap<std::string, std::string> query{}; // decoded
     std::string body{};
+    const security::rights* may = nullptr;     // of who asks; null: everything
     std::vector<std::string> rest{};           // what the pattern's {} matched, decoded
     [[nodiscard]] std::string get(const std::string& key, const std::string& otherwise = "") const {
         const auto it = query.find(key);
@@ -32,6 +34,7 @@ struct response {
     unsigned status = 200;
     std::string content_type{"application/json"};
     std::string body{};
+    std::string headers{}; // more of them, each with its CRLF
 };
 
 [[nodiscard]] response json(const boost::json::value& value, unsigned status = 200);
@@ -76,6 +79,8 @@ void add_retained(registry& to);
 void add_queues(registry& to);
 void add_store(registry& to);
 void add_tokens(registry& to);
+void add_api_keys(registry& to);
+void add_users(registry& to);
 void add_publish(registry& to);
 
 } // namespace broker::admin

@@ -120,12 +120,13 @@ void validate(const options& o) {
     check_ranges(o.bounds);
     check_cookie_sources(o);
     validate_queues(o);
+    if (o.admin_tls_cert.empty() != o.admin_tls_key.empty()) throw config_error{"admin.tls_cert and admin.tls_key belong together; write both, or neither"};
     if (o.listeners.empty()) throw config_error{"no listener: write a [[listener]] section or --listen ws://127.0.0.1:8083"};
     for (std::size_t i = 0; i != o.listeners.size(); ++i) {
         const auto& a = o.listeners[i];
         if (!o.auth.anonymous && !o.auth.has_method() && !is_loopback(a.host)) {
             throw config_error{fmt::format("listener {}: {} is not a loopback address and there is no authentication; write "
-                                           "password_file or jwt.key_file in [auth], or anonymous = true if everybody may connect",
+                                           "password_file, jwt.key_file or store = true in [auth], or anonymous = true if everybody may connect",
                                            a.name, a.host)};
         }
         if (a.tls && a.tls->certificates.empty()) {

@@ -43,8 +43,9 @@ struct role { // [[role]]
 
 struct auth_options {
     bool anonymous = false; // written out: clients without credentials are let in
-    std::vector<std::string> order{"jwt", "users", "http"};
+    std::vector<std::string> order{"jwt", "apikeys", "users", "http"};
     std::string default_policy = "open-without-rules";
+    bool store = false; // somebody has to prove who he is, with what the store has: users and API keys
     std::string password_file{};
     std::string acl_file{};
     std::string jwt_key_file{};
@@ -73,7 +74,7 @@ struct auth_options {
     std::vector<role> roles{};
 
     // Somebody has to prove who he is.
-    [[nodiscard]] bool has_method() const { return !password_file.empty() || !jwt_key_file.empty() || !jwt_jwks_file.empty() || !jwt_jwks_url.empty() || !http_url.empty(); }
+    [[nodiscard]] bool has_method() const { return store || !password_file.empty() || !jwt_key_file.empty() || !jwt_jwks_file.empty() || !jwt_jwks_url.empty() || !http_url.empty(); }
 };
 
 struct options {
@@ -86,6 +87,8 @@ struct options {
     std::string log_format = "auto"; // text on a terminal, JSON otherwise
     std::string admin_socket{};      // empty: DATA_DIR/admin.sock
     std::string admin_http = "off";  // HOST:PORT
+    std::string admin_tls_cert{};    // empty: admin.http is plain
+    std::string admin_tls_key{};
     seconds sys_interval{10};        // 0: no $SYS topics
     std::string stomp_separator = "slash"; // of listeners that do not say
     std::vector<std::string> allowed_origins{"same-origin"}; // of listeners that do not say

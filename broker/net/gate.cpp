@@ -32,7 +32,7 @@ std::optional<admission::answer> gate::ask(const newcomer& who, answered later) 
 }
 
 security::access_decision gate::decision_of(const security::access_control& control) const {
-    return desk_->with_revoked([&](const auto& revoked) { return control.decide(request_, connect_, client_id_, revoked, shard_.now()); });
+    return desk_->with_stored([&](const auto& stored) { return control.decide(request_, connect_, client_id_, stored, shard_.now()); });
 }
 
 // Once: whoever invents names of keys does not stay.
@@ -61,7 +61,7 @@ std::optional<admission::answer> gate::ask_pool(const std::shared_ptr<const secu
     question_ = desk_->pool().ask(
         from_.address, [control, asked = std::move(asked)] { return control->answer(asked); },
         [&on = shard_](std::function<void()> then) { on.inbox().post(mail{errand{std::move(then)}}); },
-        [this, later = std::move(later)](security::access_decision given_now) { later(decided(std::move(given_now)), shard_.now()); });
+        [this, later = std::move(later)](security::access_decision given_now) { later(decided(after_waiting(std::move(given_now))), shard_.now()); });
     if (!question_) return busy("too many passwords are being checked");
     return std::nullopt;
 }
@@ -72,7 +72,7 @@ std::optional<admission::answer> gate::ask_hook(const std::shared_ptr<const secu
     if (!hook) return decided(security::denied{.by = security::method::http, .why = "the hook is not asked any more", .unavailable = true});
     auto question = auth_hook::question_of(asked, from_);
     const auto after = [this, control, asked = std::move(asked)](const security::hook_answer& said) {
-        return desk_->with_revoked([&](const auto& revoked) { return control->answer(asked, said, revoked, shard_.now()); });
+        return desk_->with_stored([&](const auto& stored) { return control->answer(asked, said, stored, shard_.now()); });
     };
     if (const auto known = hook->remembered(question, shard_.now())) return follow(control, after(*known), std::move(later));
     question_ = pool->ask(
@@ -94,6 +94,13 @@ admission::answer gate::busy(std::string_view doing) {
     connect_ = {};
     spdlog::warn("client {} from {}: refused, {}", utf8_prefix(client_id_, 80), from_.address, doing);
     return close_reason{.cause = close_cause::overload, .detail = "busy, try again"};
+}
+
+// Users and rules may have changed meanwhile, and who was not in yet did not hear of it.
+security::access_decision gate::after_waiting(security::access_decision given) const {
+    const auto* const yes = std::get_if<security::admitted>(&given);
+    if (yes == nullptr) return given;
+    return desk_->with_stored([&](const auto& stored) { return desk_->now()->under_new_rules(*yes, stored); });
 }
 
 admission::answer gate::decided(security::access_decision given) {
@@ -126,7 +133,7 @@ admission::answer gate::decided(security::access_decision given) {
 admission::answer gate::renew(std::string_view token) {
     if (!in_) return close_reason{.cause = close_cause::not_authenticated};
     const auto control = desk_->now();
-    auto given = desk_->with_revoked([&](const auto& revoked) { return control->renew(*in_, token, revoked, shard_.now()); });
+    auto given = desk_->with_stored([&](const auto& stored) { return control->renew(*in_, token, stored, shard_.now()); });
     // Its connection ends; the key is there when it comes back.
     if (const auto* const no = std::get_if<security::denied>(&given); no != nullptr && no->unknown_key) (void)control->await_keys(shard_.now(), [] {});
     return decided(std::move(given));
@@ -144,7 +151,7 @@ void gate::warn(time_point now) {
 
 std::optional<admission::answer> gate::again() {
     if (!in_) return std::nullopt;
-    return decided(desk_->with_revoked([&](const auto& revoked) { return desk_->now()->under_new_rules(*in_, revoked); }));
+    return decided(desk_->with_stored([&](const auto& stored) { return desk_->now()->under_new_rules(*in_, stored); }));
 }
 
 close_reason gate::banned(security::ban_kind what) {

@@ -57,16 +57,17 @@ public:
     }
     // Questions that are under way are given up then.
     [[nodiscard]] std::stop_token ending() const { return ending_.get_token(); }
-    // What `ask` gives about the tokens that are revoked.
+    // What `ask` gives about what the store says.
     template <class Ask>
-    [[nodiscard]] auto with_revoked(Ask ask) const {
-        const std::shared_lock lock{revoked_mutex_};
-        return ask(revoked_);
+    [[nodiscard]] auto with_stored(Ask ask) const {
+        const std::shared_lock lock{stored_mutex_};
+        return ask(stored_);
     }
-    // False: security::revocations::ids_max is reached.
-    [[nodiscard]] bool revoke(const std::function<bool(security::revocations&)>& change) {
-        const std::unique_lock lock{revoked_mutex_};
-        return change(revoked_);
+    // What `change` gives. Connections that are open hear of it by gate::again().
+    template <class Change>
+    auto change_stored(Change change) {
+        const std::unique_lock lock{stored_mutex_};
+        return change(stored_);
     }
     [[nodiscard]] security::worker_pool& pool() { return pool_; }
 
@@ -74,8 +75,8 @@ private:
     settings settings_;
     mutable std::mutex mutex_;
     std::shared_ptr<const security::access_control> now_;
-    mutable std::shared_mutex revoked_mutex_;
-    security::revocations revoked_;
+    mutable std::shared_mutex stored_mutex_;
+    security::stored_access stored_;
     security::worker_pool pool_;
     std::shared_ptr<auth_hook> hook_; // null: none is asked
     std::stop_source ending_;
@@ -110,6 +111,7 @@ private:
     [[nodiscard]] answer busy(std::string_view doing);
     [[nodiscard]] bool await_keys(const security::access_control& control, answered later);
     [[nodiscard]] security::access_decision decision_of(const security::access_control& control) const;
+    [[nodiscard]] security::access_decision after_waiting(security::access_decision given) const;
     [[nodiscard]] answer decided(security::access_decision given);
 
     [[nodiscard]] close_reason banned(security::ban_kind what);

@@ -1,5 +1,6 @@
 #include "net/handshake.hpp"
 
+#include "net/security_headers.hpp"
 #include "protocols/subprotocol.hpp"
 
 #include <boost/beast/http/empty_body.hpp>
@@ -58,8 +59,8 @@ std::string help_text() {
 void handshake::refuse(unsigned status, std::string_view reason, std::string_view extra_headers) {
     const auto body = fmt::format("{}\n{}", reason, help_text());
     response_ = fmt::format("HTTP/1.1 {} {}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                            "{}Content-Length: {}\r\n\r\n{}",
-                            status, phrase(status), extra_headers, body.size(), body);
+                            "{}{}{}Content-Length: {}\r\n\r\n{}",
+                            status, phrase(status), security_headers, strict_transport(policy_.over_tls), extra_headers, body.size(), body);
     reason_ = reason;
     state_ = outcome::refused;
 }

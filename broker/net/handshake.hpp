@@ -17,6 +17,7 @@ struct handshake_policy { // what it points to outlives the handshake
     std::optional<security::ip_address> peer{};                // of the socket; needed with proxies
     const security::allowed_origins* origins = nullptr;        // null: pages of everybody
     const security::credential_sources* credentials = nullptr; // where the request may carry them; null: nobody asks
+    bool over_tls = false;
 };
 
 class handshake {

@@ -1,5 +1,6 @@
 #include "net/opening.hpp"
 
+#include "net/security_headers.hpp"
 #include "net/tls_endpoint.hpp"
 #include "protocols/mqtt/engine.hpp"
 #include "protocols/stomp/engine.hpp"
@@ -94,8 +95,9 @@ opening::state opening::shake_hands(error_code& ec) {
     const bool http = tls.met_http();
     stream_.speak_plain();
     return refuse(close_cause::protocol_error, "TLS handshake failed",
-                  http ? "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
-                         "This port speaks TLS: use https:// or wss://.\n"
+                  http ? std::string{"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"}
+                             .append(security_headers)
+                             .append("\r\nThis port speaks TLS: use https:// or wss://.\n")
                        : "");
 }
 
@@ -106,7 +108,8 @@ opening::state opening::begin() {
         upgrade_.emplace(bounds_, handshake_policy{.proxies = through_proxy_ ? &info_.proxies : nullptr,
                                                    .peer = client_.address,
                                                    .origins = info_.origins ? &*info_.origins : nullptr,
-                                                   .credentials = ask_for_});
+                                                   .credentials = ask_for_,
+                                                   .over_tls = info_.tls != nullptr});
         break;
     case listener_kind::tcp: break;
     case listener_kind::mqtt: maker_ = mqtt::make_engine; return state::known;

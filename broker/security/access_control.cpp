@@ -1,6 +1,5 @@
 #include "security/access_control.hpp"
 
-#include "core/assert.hpp"
 #include "core/base64url.hpp"
 #include "core/utf8.hpp"
 #include "security/token_rules.hpp"
@@ -14,8 +13,8 @@ namespace broker::security {
 
 namespace {
 
-// Clients whose library insists on a user name with a password write one of these before a token.
-constexpr std::array<std::string_view, 4> names_nobody{"", "token", "jwt", "bearer"};
+// Clients whose library insists on a user name with a password write one of these before a token or a key.
+constexpr std::array<std::string_view, 5> names_nobody{"", "token", "jwt", "bearer", "apikey"};
 
 // Three parts and a JSON object in front: a password nobody has by chance.
 bool looks_like_token(std::string_view text) {
@@ -24,13 +23,26 @@ bool looks_like_token(std::string_view text) {
     return header && header->starts_with('{');
 }
 
-std::string_view token_in(const credentials& c) { return c.token.empty() ? std::string_view{*c.password} : std::string_view{c.token}; }
+// Where a token or a key is, if there is one.
+std::string_view token_in(const credentials& c) {
+    if (!c.token.empty()) return c.token;
+    return c.password ? std::string_view{*c.password} : std::string_view{};
+}
+
+identity identity_of(const api_key& key, std::string_view client_id) {
+    return {.user = api_key_user(key.name), .client_id = std::string{client_id}, .roles = key.gives.roles, .own = key.gives.rules};
+}
+
+bool names(std::string_view user, std::string_view token_user) {
+    return std::ranges::find(names_nobody, user) != names_nobody.end() || user == token_user;
+}
 
 } // namespace
 
 std::string_view name(method m) {
     switch (m) {
     case method::token: return "jwt";
+    case method::api_key: return "apikeys";
     case method::users: return "users";
     case method::http: return "http";
     case method::anonymous: return "anonymous";
@@ -38,17 +50,19 @@ std::string_view name(method m) {
     return {};
 }
 
-bool access_control::recognises(method m, const credentials& c) const {
+bool access_control::recognises(method m, const credentials& c, const stored_access& stored) const {
     switch (m) {
-    case method::token: return (!keys_.empty() || issuer_) && (!c.token.empty() || (settings_.tokens_as_password && c.password && looks_like_token(*c.password)));
-    case method::users: return users_ != nullptr && c.token.empty() && !c.user.empty() && c.password;
+    case method::token: return (!keys_.empty() || issuer_) && !api_key_in(token_in(c)) && (!c.token.empty() || (settings_.tokens_as_password && c.password && looks_like_token(*c.password)));
+    case method::api_key: return api_key_in(token_in(c)).has_value();
+    case method::users:
+        return (settings_.expects_users || stored.users.find(c.user) != nullptr) && c.token.empty() && !c.user.empty() && c.password;
     case method::http: return settings_.hook && (c.password || !c.token.empty()) && is_utf8(c.token) && is_utf8(c.password.value_or("")); // JSON has no other
     case method::anonymous: return settings_.anonymous && c.none();
     }
     return false;
 }
 
-access_decision access_control::decide(const credentials& request, const credentials& connect, std::string_view client_id, const revocations& revoked,
+access_decision access_control::decide(const credentials& request, const credentials& connect, std::string_view client_id, const stored_access& stored,
                                time_point now) const {
     auto brought = connect;
     if (brought.none()) brought = request;
@@ -60,19 +74,25 @@ access_decision access_control::decide(const credentials& request, const credent
         if (brought.user.empty()) brought.user = connect.user;
         if (brought.user != connect.user) return denied{.why = "the request and CONNECT name different users"};
     }
-    return by_methods(brought, client_id, 0, revoked, now);
+    return by_methods(brought, client_id, 0, stored, now);
 }
 
-access_decision access_control::by_methods(const credentials& brought, std::string_view client_id, std::size_t first, const revocations& revoked,
+access_decision access_control::by_methods(const credentials& brought, std::string_view client_id, std::size_t first, const stored_access& stored,
                                            time_point now) const {
     for (auto i = first; i < settings_.order.size(); ++i) {
         const auto m = settings_.order[i];
-        if (!recognises(m, brought)) continue;
+        if (!recognises(m, brought, stored)) continue;
         if (m == method::http) return hook_question{.with = brought, .client_id = std::string{client_id}, .next = i + 1};
-        if (m == method::token) return by_token(token_in(brought), brought.user, client_id, revoked, now);
-        if (m == method::users) return password_question{.user = brought.user, .password = *brought.password, .client_id = std::string{client_id}};
+        if (m == method::token) return by_token(token_in(brought), brought.user, client_id, stored, now);
+        if (m == method::api_key) return by_api_key(*api_key_in(token_in(brought)), brought.user, client_id, stored.keys, now);
+        if (m == method::users) {
+            return password_question{.user = brought.user,
+                                     .account = account_of(brought.user, stored),
+                                     .password = *brought.password,
+                                     .client_id = std::string{client_id}};
+        }
     }
-    if (recognises(method::anonymous, brought)) return with_rights({.who = {.client_id = std::string{client_id}}, .by = method::anonymous});
+    if (recognises(method::anonymous, brought, stored)) return with_rights({.who = {.client_id = std::string{client_id}}, .by = method::anonymous});
     if (brought.none()) return denied{.why = "no credentials"};
     return denied{.why = "no method recognises the credentials"};
 }
@@ -91,7 +111,7 @@ result<token, token_error> access_control::verified(std::string_view text, time_
 
 bool access_control::await_keys(time_point now, std::function<void()> then) const { return issuer_ && issuer_->await_unknown(now, std::move(then)); }
 
-access_decision access_control::by_token(std::string_view text, std::string_view user, std::string_view client_id, const revocations& revoked,
+access_decision access_control::by_token(std::string_view text, std::string_view user, std::string_view client_id, const stored_access& stored,
                                  time_point now) const {
     const auto no = [](std::string why, bool expired = false) { return denied{.by = method::token, .why = std::move(why), .expired = expired}; };
     const auto read = verified(text, now);
@@ -104,9 +124,8 @@ access_decision access_control::by_token(std::string_view text, std::string_view
     }
     const auto& t = *read;
     if (!is_utf8(t.user) || t.user.contains('\0')) return no("token: its user is no text");
-    const bool named = std::ranges::find(names_nobody, user) == names_nobody.end();
-    if (named && user != t.user) return no(fmt::format("the token of '{}' with the name of another user", t.user));
-    if (revoked.revoked(t)) return no(fmt::format("token of '{}': revoked", t.user));
+    if (!names(user, t.user)) return no(fmt::format("the token of '{}' with the name of another user", t.user));
+    if (stored.revoked.revoked(t)) return no(fmt::format("token of '{}': revoked", t.user));
     const auto given = rights_in(t.claims, settings_.scope_prefix);
     if (!given) return no(fmt::format("token of '{}': {}", t.user, given.error()));
     auto values = values_of(t.claims);
@@ -118,7 +137,34 @@ access_decision access_control::by_token(std::string_view text, std::string_view
                         .issued = t.issued});
 }
 
+access_decision access_control::by_api_key(const api_key_parts& shown, std::string_view user, std::string_view client_id, const api_keys& keys,
+                                           time_point now) const {
+    const auto no = [&](std::string_view why, bool expired = false) {
+        return denied{.by = method::api_key, .why = fmt::format("API key '{}': {}", shown.name, why), .expired = expired};
+    };
+    auto key = keys.holder_of(shown);
+    if (!key) return no("unknown, or another secret");
+    if (user != key->name && !names(user, api_key_user(key->name))) return no("with the name of another user");
+    if (key->expires <= now) return no("expired", true);
+    return with_rights({.who = identity_of(*key, client_id),
+                        .by = method::api_key,
+                        .expires = key->expires,
+                        .key = std::move(key)});
+}
+
+std::shared_ptr<const rights> access_control::rights_of_key(std::string_view text, const stored_access& stored, time_point now) const {
+    const auto shown = api_key_in(text);
+    if (!shown || std::ranges::find(settings_.order, method::api_key) == settings_.order.end()) return nullptr;
+    const auto key = stored.keys.holder_of(*shown);
+    if (!key || key->expires <= now) return nullptr;
+    auto may = rules_->rights_of(identity_of(*key, ""));
+    return may ? *may : nullptr;
+}
+
 access_decision access_control::with_rights(admitted who) const {
+    if (who.by != method::api_key && who.who.user.starts_with(api_key_user_prefix)) {
+        return denied{.by = who.by, .why = fmt::format("user '{}': such names are those of API keys", who.who.user)};
+    }
     auto may = rules_->rights_of(who.who);
     if (!may) return denied{.by = who.by, .why = std::move(may.error()), .proved = true};
     const auto connecting = (*may)->verdict_on(action::connect, who.who.client_id);
@@ -129,16 +175,14 @@ access_decision access_control::with_rights(admitted who) const {
     return who;
 }
 
-access_decision access_control::answer(const password_question& question) const {
-    BROKER_ASSERT(users_ != nullptr);
-    const auto checked = users_->check(question.user, question.password);
-    if (!checked.accepted) return denied{.by = method::users, .why = fmt::format("user '{}': unknown, disabled or another password", question.user)};
-    return with_rights({.who = {.user = question.user, .client_id = question.client_id}, .by = method::users, .rehash = checked.rehash});
+std::shared_ptr<const user> access_control::account_of(std::string_view user, const stored_access& stored) const {
+    auto of_file = users_->find(user);
+    return of_file ? of_file : stored.users.find(user);
 }
 
-access_decision access_control::answer(const hook_question& question, const hook_answer& said, const revocations& revoked, time_point now) const {
+access_decision access_control::answer(const hook_question& question, const hook_answer& said, const stored_access& stored, time_point now) const {
     switch (said.what) {
-    case hook_answer::verdict::ignore: return by_methods(question.with, question.client_id, question.next, revoked, now);
+    case hook_answer::verdict::ignore: return by_methods(question.with, question.client_id, question.next, stored, now);
     case hook_answer::verdict::deny: return denied{.by = method::http, .why = fmt::format("user '{}': the hook denies it", question.with.user)};
     case hook_answer::verdict::allow: break;
     }
@@ -150,9 +194,16 @@ access_decision access_control::answer(const hook_question& question, const hook
                         .expires = said.expires});
 }
 
-access_decision access_control::renew(const admitted& before, std::string_view token, const revocations& revoked, time_point now) const {
-    if (keys_.empty() && !issuer_) return denied{.why = "tokens are not taken"};
-    auto decided = by_token(token, "", before.who.client_id, revoked, now);
+access_decision access_control::answer(const password_question& question) const {
+    const auto checked = users_->check(question.account.get(), question.password);
+    if (!checked.accepted) return denied{.by = method::users, .why = fmt::format("user '{}': unknown, disabled or another password", question.user)};
+    return with_rights({.who = {.user = question.user, .client_id = question.client_id}, .by = method::users, .account = question.account, .rehash = checked.rehash});
+}
+
+access_decision access_control::renew(const admitted& before, std::string_view token, const stored_access& stored, time_point now) const {
+    const auto key = api_key_in(token);
+    if (!key && keys_.empty() && !issuer_) return denied{.why = "tokens are not taken"};
+    auto decided = key ? by_api_key(*key, "", before.who.client_id, stored.keys, now) : by_token(token, "", before.who.client_id, stored, now);
     const auto* const after = std::get_if<admitted>(&decided);
     if (after != nullptr && after->who.user != before.who.user) {
         return denied{.by = method::token, .why = fmt::format("a token of '{}' on a connection of '{}'", after->who.user, before.who.user)};
@@ -160,12 +211,17 @@ access_decision access_control::renew(const admitted& before, std::string_view t
     return decided;
 }
 
-access_decision access_control::under_new_rules(const admitted& before, const revocations& revoked) const {
-    if (before.by == method::token && revoked.revoked(before.who.user, before.token_id, before.issued)) {
+access_decision access_control::under_new_rules(const admitted& before, const stored_access& stored) const {
+    if (before.by == method::token && stored.revoked.revoked(before.who.user, before.token_id, before.issued)) {
         return denied{.by = method::token, .why = fmt::format("token of '{}': revoked", before.who.user)};
     }
-    if (before.by == method::users && (users_ == nullptr || !users_->admits(before.who.user))) {
-        return denied{.by = method::users, .why = fmt::format("user '{}': deleted or disabled", before.who.user)};
+    if (before.by == method::api_key && stored.keys.find(before.key->name) != before.key) {
+        return denied{.by = method::api_key, .why = fmt::format("API key '{}': deleted", before.key->name)};
+    }
+    if (before.by == method::users) {
+        const auto account = account_of(before.who.user, stored);
+        const bool same = account && !account->disabled && account->hash.text() == before.account->hash.text();
+        if (!same) return denied{.by = method::users, .why = fmt::format("user '{}': deleted, disabled, or has another password", before.who.user)};
     }
     if (before.by == method::http && !settings_.hook) return denied{.by = method::http, .why = "the hook is not asked any more"};
     if (before.by == method::anonymous && !settings_.anonymous) return denied{.by = method::anonymous, .why = "anonymous clients are not let in any more"};

@@ -2,7 +2,8 @@
 // credential decides.
 //
 //   token      recognised in a bearer source, and as a password that looks like one (three parts, a JSON header)
-//   users      a login with a password: argon2id, so the answer is a question for a worker_pool
+//   api_key    recognised by its form, in a bearer source and as a password
+//   users      a login with a password, of the file, else of the store: argon2id, so the answer is a question for a worker_pool
 //   http       everything with a password or a token: a web server is asked, and may leave it to the methods behind it
 //   anonymous  nothing at all, if it is written out
 //
@@ -13,24 +14,24 @@
 #include "security/hook_answer.hpp"
 #include "security/issuer_keys.hpp"
 #include "security/jwt.hpp"
-#include "security/revocations.hpp"
 #include "security/rights.hpp"
-#include "security/users.hpp"
+#include "security/stored_access.hpp"
 
 #include <variant>
 
 namespace broker::security {
 
-enum class method : std::uint8_t { token, users, http, anonymous };
+enum class method : std::uint8_t { token, api_key, users, http, anonymous };
 [[nodiscard]] std::string_view name(method m);
 
 struct access_settings {
-    std::vector<method> order{method::token, method::users};
+    std::vector<method> order{method::token, method::api_key, method::users};
     bool anonymous = false; // clients that bring nothing
     jwt_settings tokens{};
     std::string scope_prefix = "brokerd:";
     bool tokens_as_password = true;
     bool hook = false; // a web server is asked
+    bool expects_users = true; // logins of unknown users too are recognised; else the methods behind have them
 };
 
 struct admitted {
@@ -40,6 +41,8 @@ struct admitted {
     time_point expires = never; // without grace
     std::string token_id{};     // jti; may be empty
     std::optional<time_point> issued{};
+    std::shared_ptr<const api_key> key{}; // api_key: the one it came with
+    std::shared_ptr<const user> account{}; // users: as he was then
     bool rehash = false; // users: its hash should be replaced by one of today's cost
 };
 
@@ -56,6 +59,7 @@ struct denied {
 // To be asked where it may take its time.
 struct password_question {
     std::string user{};
+    std::shared_ptr<const security::user> account{}; // null: nobody knows him
     std::string password{};
     std::string client_id{};
 };
@@ -71,14 +75,14 @@ using access_decision = std::variant<admitted, denied, password_question, hook_q
 
 class access_control {
 public:
-    // `rules` not null. Neither keys nor an issuer: tokens are not recognised; no users: logins are not.
+    // `users` and `rules` not null. Neither keys nor an issuer: tokens are not recognised.
     access_control(access_settings settings, std::vector<key> keys, std::shared_ptr<const user_table> users, std::shared_ptr<const rule_book> rules,
                    std::shared_ptr<issuer_keys> issuer = nullptr)
         : settings_{std::move(settings)}, keys_{std::move(keys)}, issuer_{std::move(issuer)}, users_{std::move(users)}, rules_{std::move(rules)} {}
 
     // What a peer brought with its request and with CONNECT, which is as good as nothing where it is empty. `client_id` as granted.
     [[nodiscard]] access_decision decide(const credentials& request, const credentials& connect, std::string_view client_id,
-                                         const revocations& revoked, time_point now) const;
+                                         const stored_access& stored, time_point now) const;
 
     // After denied::unknown_key. True: keys are being fetched, and `then` is called after it, on another thread: decide() anew. False: there
     // will be none soon, and it is denied.
@@ -88,21 +92,30 @@ public:
     [[nodiscard]] access_decision answer(const password_question& question) const;
 
     // What the web server said.
-    [[nodiscard]] access_decision answer(const hook_question& question, const hook_answer& said, const revocations& revoked, time_point now) const;
+    [[nodiscard]] access_decision answer(const hook_question& question, const hook_answer& said, const stored_access& stored, time_point now) const;
 
-    // A new token for a connection that is open, or the rules have changed: the same user, or it is denied.
-    [[nodiscard]] access_decision renew(const admitted& before, std::string_view token, const revocations& revoked, time_point now) const;
-    [[nodiscard]] access_decision under_new_rules(const admitted& before, const revocations& revoked) const;
+    // What an API key may where there is no client: over HTTP. Null: it is not good.
+    [[nodiscard]] std::shared_ptr<const rights> rights_of_key(std::string_view text, const stored_access& stored, time_point now) const;
+
+    // Who decides before the store does.
+    [[nodiscard]] const user_table& file_users() const { return *users_; }
+
+    // A new token or key for a connection that is open, or the rules have changed: the same user, or it is denied.
+    [[nodiscard]] access_decision renew(const admitted& before, std::string_view token, const stored_access& stored, time_point now) const;
+    [[nodiscard]] access_decision under_new_rules(const admitted& before, const stored_access& stored) const;
 
 private:
     // Those of the order from `first`.
-    [[nodiscard]] access_decision by_methods(const credentials& brought, std::string_view client_id, std::size_t first, const revocations& revoked,
+    [[nodiscard]] access_decision by_methods(const credentials& brought, std::string_view client_id, std::size_t first, const stored_access& stored,
                                              time_point now) const;
-    [[nodiscard]] access_decision by_token(std::string_view token, std::string_view user, std::string_view client_id, const revocations& revoked,
+    [[nodiscard]] access_decision by_token(std::string_view token, std::string_view user, std::string_view client_id, const stored_access& stored,
                                            time_point now) const;
     [[nodiscard]] result<token, token_error> verified(std::string_view token, time_point now) const;
+    [[nodiscard]] access_decision by_api_key(const api_key_parts& shown, std::string_view user, std::string_view client_id, const api_keys& keys,
+                                             time_point now) const;
     [[nodiscard]] access_decision with_rights(admitted who) const;
-    [[nodiscard]] bool recognises(method m, const credentials& c) const;
+    [[nodiscard]] bool recognises(method m, const credentials& c, const stored_access& stored) const;
+    [[nodiscard]] std::shared_ptr<const user> account_of(std::string_view user, const stored_access& stored) const;
 
     access_settings settings_;
     std::vector<key> keys_;

@@ -121,28 +121,11 @@ error add_acl(granted& to, const json::value& acl) {
     return std::nullopt;
 }
 
-error add_scope(granted& to, std::string_view scope, std::string_view prefix) {
-    if (!scope.starts_with(prefix)) return std::nullopt;
-    scope.remove_prefix(prefix.size());
-    const auto colon = scope.find(':');
-    if (colon == std::string_view::npos) return fmt::format("scope '{}{}': write {}ACTION:FILTER or {}role:NAME", prefix, scope, prefix, prefix);
-    const auto what = scope.substr(0, colon);
-    const auto of = scope.substr(colon + 1);
-    if (what == "role") {
-        to.roles.emplace_back(of);
-        return std::nullopt;
-    }
-    auto made = parse_rule(fmt::format("allow {} {}", what, of), "token");
-    if (!made) return fmt::format("scope: {}", made.error());
-    to.rules.push_back(std::move(*made));
-    return std::nullopt;
-}
-
 error add_scopes(granted& to, const json::value& scopes, std::string_view prefix) {
     if (scopes.is_array()) {
         for (const auto& one : scopes.get_array()) {
             if (!one.is_string()) return "scope: it has an entry that is not a string";
-            if (auto wrong = add_scope(to, view(one.get_string()), prefix)) return wrong;
+            if (auto wrong = add_scope(to, view(one.get_string()), prefix, "token")) return wrong;
         }
         return std::nullopt;
     }
@@ -154,7 +137,7 @@ error add_scopes(granted& to, const json::value& scopes, std::string_view prefix
         rest.remove_prefix(space == std::string_view::npos ? rest.size() : space + 1);
         if (one.empty()) continue;
         if (prefix.empty() && !one.contains(':')) continue; // openid, profile, ...
-        if (auto wrong = add_scope(to, one, prefix)) return wrong;
+        if (auto wrong = add_scope(to, one, prefix, "token")) return wrong;
     }
     return std::nullopt;
 }
@@ -202,6 +185,23 @@ bool collect(const std::string& name, const json::value& value, claim_values& in
 }
 
 } // namespace
+
+std::optional<std::string> add_scope(granted& to, std::string_view scope, std::string_view prefix, std::string_view origin) {
+    if (!scope.starts_with(prefix)) return std::nullopt;
+    scope.remove_prefix(prefix.size());
+    const auto colon = scope.find(':');
+    if (colon == std::string_view::npos) return fmt::format("scope '{}{}': write {}ACTION:FILTER or {}role:NAME", prefix, scope, prefix, prefix);
+    const auto what = scope.substr(0, colon);
+    const auto of = scope.substr(colon + 1);
+    if (what == "role") {
+        to.roles.emplace_back(of);
+        return std::nullopt;
+    }
+    auto made = parse_rule(fmt::format("allow {} {}", what, of), origin);
+    if (!made) return fmt::format("scope: {}", made.error());
+    to.rules.push_back(std::move(*made));
+    return std::nullopt;
+}
 
 result<granted, std::string> rights_in(const json::object& claims, std::string_view scope_prefix) {
     granted made;

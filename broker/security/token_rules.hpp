@@ -17,12 +17,17 @@
 
 #include <boost/json/object.hpp>
 
+#include <optional>
+
 namespace broker::security {
 
 struct granted {
     std::vector<rule> rules{};
     std::vector<std::string> roles{};
 };
+
+// One scope: PREFIX, then ACTION,...:FILTER or role:NAME. Those without the prefix give nothing. Error: one line.
+[[nodiscard]] std::optional<std::string> add_scope(granted& to, std::string_view scope, std::string_view prefix, std::string_view origin);
 
 // From the claims acl, scope, scp and roles (a list or one name). Error: one line, for the log.
 [[nodiscard]] result<granted, std::string> rights_in(const boost::json::object& claims, std::string_view scope_prefix);

@@ -5,9 +5,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 namespace broker::security {
+
+bool is_user_name(std::string_view text) {
+    const auto barred = [](char c) { return c == ':' || static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+    return !text.empty() && text.size() <= 1'024 && !text.starts_with('#') && is_utf8(text) && std::ranges::none_of(text, barred);
+}
 
 result<std::vector<user>, std::string> import_mosquitto_passwords(std::string_view text, std::string_view file) {
     std::vector<user> made;
@@ -39,26 +45,42 @@ result<user_table, std::string> user_table::make(std::vector<user> users, const 
     for (auto& u : users) {
         if (u.name.empty()) return fail(std::string{"a user without a name"});
         const auto name = u.name;
-        if (!made.users_.emplace(name, std::move(u)).second) return fail(fmt::format("user '{}' is there twice", name));
+        if (!made.users_.emplace(name, std::make_shared<const user>(std::move(u))).second) return fail(fmt::format("user '{}' is there twice", name));
     }
     return made;
 }
 
-user_table::outcome user_table::check(std::string_view name, std::string_view password) const {
-    if (!admits(name)) {
+user_table::outcome user_table::check(const user* who, std::string_view password) const {
+    if (who == nullptr || who->disabled) {
         (void)decoy_.matches(password);
         return {};
     }
-    const auto& hash = users_.find(name)->second.hash;
-    const bool matches = hash.matches(password);
-    const bool weak = hash.weaker_than(cost_);
+    const bool matches = who->hash.matches(password);
+    const bool weak = who->hash.weaker_than(cost_);
     if (weak) (void)decoy_.matches(password); // it answers too quickly
     return {.accepted = matches, .rehash = matches && weak};
 }
 
-bool user_table::admits(std::string_view name) const {
+std::shared_ptr<const user> user_table::find(std::string_view name) const {
     const auto found = users_.find(name);
-    return found != users_.end() && !found->second.disabled;
+    return found == users_.end() ? nullptr : found->second;
+}
+
+void stored_users::put(user one) {
+    auto name = one.name;
+    users_.insert_or_assign(std::move(name), std::make_shared<const user>(std::move(one)));
+}
+
+bool stored_users::erase(std::string_view name) {
+    const auto found = users_.find(name);
+    if (found == users_.end()) return false;
+    users_.erase(found);
+    return true;
+}
+
+std::shared_ptr<const user> stored_users::find(std::string_view name) const {
+    const auto found = users_.find(name);
+    return found == users_.end() ? nullptr : found->second;
 }
 
 } // namespace broker::security

@@ -43,7 +43,7 @@ std::string error_of(const config::auth_options& from) {
 }
 
 bool admits(const loaded_access& loaded, const security::credentials& with) {
-    const security::revocations none;
+    const security::stored_access none;
     const auto given = loaded.control->decide({}, with, "c", none, time_point{});
     return std::holds_alternative<security::admitted>(given);
 }
@@ -72,7 +72,7 @@ TEST_CASE("what is wrong with [auth] is said with its key, its file and what to 
         CHECK(error_of({.jwt_key_file = key, .jwt_sources = {bad}}).find("is not one of header, query:NAME, subprotocol, cookie:NAME, password") != std::string::npos);
     }
     CHECK(error_of({.jwt_key_file = key, .jwt_sources = {"cookie:__Host-bt"}}) == "(accepted)");
-    CHECK(error_of({.order = {"magic"}, .jwt_key_file = key}).find("auth.order: \"magic\" is not one of jwt, users, http") == 0);
+    CHECK(error_of({.order = {"magic"}, .jwt_key_file = key}).find("auth.order: \"magic\" is not one of jwt, apikeys, users, http") == 0);
     CHECK(error_of({.jwt_key_file = key, .roles = {{.name = "r", .rules = {"permit x"}}}}).find("role r: \"permit x\": ") == 0);
     CHECK(error_of({.jwt_key_file = key, .roles = {{.name = "r"}, {.name = "r"}}}).find("auth: ") == 0);
     CHECK(error_of({.jwt_jwks_url = "issuer.example"}).find("auth.jwt.jwks_url: \"issuer.example\": neither https://") == 0);
@@ -103,7 +103,7 @@ TEST_CASE("roles go to the users named, to everybody, and to those without a nam
     REQUIRE(loaded);
     CHECK(admits(*loaded, {}));
     CHECK_FALSE(admits(*loaded, {.user = "anna", .password = "x"}));
-    const security::revocations none;
+    const security::stored_access none;
     const auto given = loaded->control->decide({}, {}, "c", none, time_point{});
     const auto& may = *std::get<security::admitted>(given).may;
     CHECK(may.verdict_on(security::action::publish, "all").allowed);

@@ -109,6 +109,42 @@ public:
         revoked.push_back(what);
         return true;
     }
+    std::vector<admin::api_key_request> keys;
+    result<admin::new_api_key, admin::admin_error> create_api_key(const admin::api_key_request& wanted) override {
+        keys.push_back(wanted);
+        return admin::new_api_key{.text = "bk_" + wanted.name, .row = {.name = wanted.name, .scopes = wanted.scopes}};
+    }
+    result<std::vector<admin::api_key_row>, admin::admin_error> list_api_keys() override {
+        return std::vector<admin::api_key_row>{{.name = "sensor", .scopes = {"publish:a"}, .created = from_epoch_ms(0), .expires = from_epoch_ms(1000), .expired = true}};
+    }
+    result<bool, admin::admin_error> delete_api_key(const std::string& name) override {
+        if (name != "sensor") return fail(not_found("no key " + name));
+        calls.push_back("delete key " + name);
+        return true;
+    }
+    result<bool, admin::admin_error> add_user(const std::string& name, const std::string& password) override {
+        calls.push_back("add " + name + " " + password);
+        return true;
+    }
+    result<std::size_t, admin::admin_error> import_users(const std::vector<admin::user_to_import>& all) override {
+        for (const auto& u : all) calls.push_back("import " + u.name + " " + u.hash + (u.disabled ? " disabled" : ""));
+        return all.size();
+    }
+    result<bool, admin::admin_error> change_user(const std::string& name, const std::optional<std::string>& password,
+                                                 std::optional<bool> disabled) override {
+        if (name != "anna") return fail(not_found("no user " + name));
+        calls.push_back("change " + name + " " + password.value_or("-") + (disabled ? *disabled ? " disabled" : " enabled" : ""));
+        return true;
+    }
+    result<bool, admin::admin_error> delete_user(const std::string& name) override {
+        if (name != "anna") return fail(not_found("no user " + name));
+        calls.push_back("delete user " + name);
+        return true;
+    }
+    result<std::vector<admin::user_row>, admin::admin_error> list_users() override {
+        return std::vector<admin::user_row>{{.name = "anna", .hash_kind = "argon2id", .set_at = from_epoch_ms(1000)},
+                                            {.name = "bob", .from_file = true, .disabled = true, .hash_kind = "mosquitto"}};
+    }
     result<admin::store_status, admin::admin_error> show_store() override {
         return admin::store_status{.data_dir = "/d", .durability = "sync", .format = "3", .columns = {{.column = "sessions", .rows = 7, .bytes = 70}}};
     }

@@ -218,3 +218,19 @@ TEST_CASE("RFC 6750 §2, RFC 7617: the request's credentials are read, and never
     CHECK_FALSE(brought(plain, {"Authorization: Digest abc"}));
     CHECK_FALSE(brought("GET /?access_token=abc HTTP/1.1", {"Authorization: Bearer abcd"}));
 }
+
+TEST_CASE("every refusal has what keeps a browser from making more of it") {
+    const limits bounds;
+    for (const bool over_tls : {false, true}) {
+        for (const auto* const asked : {"GET / HTTP/1.1\r\nHost: h\r\n\r\n", "POST / HTTP/1.1\r\n\r\n", "x\r\n\r\n"}) {
+            handshake h{bounds, {.over_tls = over_tls}};
+            h.feed(as_bytes(std::string_view{asked}));
+            REQUIRE(h.state() == handshake::outcome::refused);
+            for (const auto* const line : {"X-Content-Type-Options: nosniff", "Cache-Control: no-store", "Content-Security-Policy: default-src 'none'",
+                                           "Referrer-Policy: no-referrer", "X-Frame-Options: DENY"}) {
+                CHECK(h.response().find(std::string{"\r\n"} + line) != std::string::npos);
+            }
+            CHECK((h.response().find("\r\nStrict-Transport-Security: max-age=") != std::string::npos) == over_tls);
+        }
+    }
+}

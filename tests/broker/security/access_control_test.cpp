@@ -15,7 +15,7 @@ struct bench {
     key issuer = *key::from_secret(algorithm::hs256, std::string(32, 'k'), "k");
     access_settings settings{};
     policy rules{};
-    revocations revoked{};
+    stored_access stored{};
     std::vector<user> users{{.name = "anna", .hash = *password_hash::of("pw", cheap)}, {.name = "off", .hash = *password_hash::of("pw", cheap), .disabled = true}};
 
     [[nodiscard]] access_control made() const {
@@ -27,7 +27,7 @@ struct bench {
     }
     [[nodiscard]] access_decision decided(const credentials& request, const credentials& connect) const {
         const auto a = made();
-        auto d = a.decide(request, connect, "phone", revoked, now);
+        auto d = a.decide(request, connect, "phone", stored, now);
         if (const auto* const q = std::get_if<password_question>(&d)) d = a.answer(*q);
         return d;
     }
@@ -128,17 +128,96 @@ TEST_CASE("revoked tokens, and new ones on an open connection") {
     bench b;
     const auto before = std::get<admitted>(b.decided(bearer(b.token()), {}));
     const auto later = *mint_jwt(b.issuer, boost::json::parse(R"({"sub":"anna","exp":1800009999,"iat":1800000000})").as_object());
-    const auto renewed = b.made().renew(before, later, b.revoked, now);
+    const auto renewed = b.made().renew(before, later, b.stored, now);
     REQUIRE(std::holds_alternative<admitted>(renewed));
     CHECK(std::get<admitted>(renewed).expires == from_epoch_ms(1'800'009'999'000));
     CHECK(std::get<admitted>(renewed).who.client_id == "phone");
-    CHECK(bench::words(b.made().renew(before, b.token("", "bert"), b.revoked, now)) == "no: a token of 'bert' on a connection of 'anna'");
-    CHECK(bench::words(b.made().renew(before, "x", b.revoked, now)) == "no: token: not three parts");
+    CHECK(bench::words(b.made().renew(before, b.token("", "bert"), b.stored, now)) == "no: a token of 'bert' on a connection of 'anna'");
+    CHECK(bench::words(b.made().renew(before, "x", b.stored, now)) == "no: token: not three parts");
 
-    CHECK(bench::words(b.made().under_new_rules(before, b.revoked)) == "jwt anna");
-    REQUIRE(b.revoked.revoke_id("7", never));
+    CHECK(bench::words(b.made().under_new_rules(before, b.stored)) == "jwt anna");
+    REQUIRE(b.stored.revoked.revoke_id("7", never));
     CHECK(b.said(bearer(b.token()), {}) == "no: token of 'anna': revoked");
-    CHECK(bench::words(b.made().under_new_rules(before, b.revoked)) == "no: token of 'anna': revoked");
+    CHECK(bench::words(b.made().under_new_rules(before, b.stored)) == "no: token of 'anna': revoked");
+}
+
+TEST_CASE("an API key is known by its form, wherever it is, and is a user of its own") {
+    bench b;
+    const auto made_key = [&](std::string name, std::vector<std::string> scopes, time_point expires = never) {
+        const auto text = new_api_key(name);
+        REQUIRE(b.stored.keys.add(*make_api_key({.name = name, .digest = digest_of(api_key_in(text)->secret), .expires = expires, .scopes = scopes})));
+        return text;
+    };
+    const auto key = made_key("sensor", {"publish:out/#", "role:r"});
+    CHECK(b.said(bearer(key), {}) == "apikeys apikey:sensor");
+    CHECK(b.said({}, bearer(key)) == "apikeys apikey:sensor");
+    for (const auto* const name : {"", "apikey", "token", "sensor", "apikey:sensor"}) CHECK(b.said({}, login(name, key)) == "apikeys apikey:sensor");
+    CHECK(b.said({}, login("anna", key)) == "no: API key 'sensor': with the name of another user");
+    CHECK(b.said(bearer(key), {.user = "anna"}) == "no: API key 'sensor': with the name of another user");
+    auto other = key;
+    other.back() = other.back() == 'A' ? 'Q' : 'A';
+    CHECK(b.said(bearer(other), {}) == "no: API key 'sensor': unknown, or another secret");
+    CHECK(b.said(bearer("bk_nobody" + key.substr(9)), {}) == "no: API key 'nobody': unknown, or another secret");
+    CHECK(b.said(bearer(made_key("old", {}, now)), {}) == "no: API key 'old': expired");
+    CHECK(b.said({}, login("anna", "bk_pw")) == "no: user 'anna': unknown, disabled or another password"); // a password that begins so
+
+    b.rules.roles = {{.name = "r", .rules = {*parse_rule("allow subscribe in/%u", "")}}};
+    const auto in = std::get<admitted>(b.decided(bearer(key), {}));
+    CHECK(in.expires == never);
+    CHECK(in.may->verdict_on(action::publish, "out/a").allowed);
+    CHECK_FALSE(in.may->verdict_on(action::publish, "in/a").allowed);
+    CHECK(in.may->verdict_on_subscription("in/apikey:sensor").what == coverage::all);
+    CHECK_FALSE(in.may->verdict_on(action::manage, "status").allowed);
+    CHECK(std::get<admitted>(b.decided(bearer(made_key("boss", {"manage"})), {})).may->verdict_on(action::manage, "status").allowed);
+
+    CHECK(bench::words(b.made().renew(in, key, b.stored, now)) == "apikeys apikey:sensor");
+    CHECK(bench::words(b.made().renew(in, b.token(), b.stored, now)) == "no: a token of 'anna' on a connection of 'apikey:sensor'");
+    CHECK(bench::words(b.made().under_new_rules(in, b.stored)) == "apikeys apikey:sensor");
+    CHECK(b.stored.keys.erase("sensor"));
+    CHECK(bench::words(b.made().under_new_rules(in, b.stored)) == "no: API key 'sensor': deleted");
+    (void)made_key("sensor", {}); // another one of that name
+    CHECK(bench::words(b.made().under_new_rules(in, b.stored)) == "no: API key 'sensor': deleted");
+    CHECK(b.said(bearer(key), {}) == "no: API key 'sensor': unknown, or another secret");
+}
+
+TEST_CASE("users of the store come in beside those of the file, who come first") {
+    bench b;
+    CHECK(b.said({}, login("dora", "d")) == "no: user 'dora': unknown, disabled or another password");
+    b.stored.users.put({.name = "dora", .hash = *password_hash::of("d", cheap)});
+    b.stored.users.put({.name = "anna", .hash = *password_hash::of("stored", cheap)});
+    CHECK(b.said({}, login("dora", "d")) == "users dora");
+    CHECK(b.said({}, login("dora", "x")) == "no: user 'dora': unknown, disabled or another password");
+    CHECK(b.said({}, login("anna", "pw")) == "users anna");
+    CHECK(b.said({}, login("anna", "stored")) == "no: user 'anna': unknown, disabled or another password");
+
+    const auto dora = std::get<admitted>(b.decided({}, login("dora", "d")));
+    CHECK(bench::words(b.made().under_new_rules(dora, b.stored)) == "users dora");
+    auto changed = *b.stored.users.find("dora");
+    changed.disabled = true;
+    b.stored.users.put(changed);
+    CHECK(bench::words(b.made().under_new_rules(dora, b.stored)) == "no: user 'dora': deleted, disabled, or has another password");
+    CHECK(b.said({}, login("dora", "d")) == "no: user 'dora': unknown, disabled or another password");
+    changed.disabled = false;
+    b.stored.users.put(changed);
+    CHECK(bench::words(b.made().under_new_rules(dora, b.stored)) == "users dora");
+    b.users.push_back({.name = "dora", .hash = *password_hash::of("d", cheap)}); // somebody else's, in the file
+    CHECK(bench::words(b.made().under_new_rules(dora, b.stored)) == "no: user 'dora': deleted, disabled, or has another password");
+}
+
+TEST_CASE("where no users are expected the logins of those in the store are taken") {
+    bench b;
+    b.settings.expects_users = false;
+    b.users.clear();
+    CHECK(b.said({}, login("dora", "d")) == "no: no method recognises the credentials");
+    b.stored.users.put({.name = "dora", .hash = *password_hash::of("d", cheap)});
+    CHECK(b.said({}, login("dora", "d")) == "users dora");
+    CHECK(b.said({}, login("dora", "x")) == "no: user 'dora': unknown, disabled or another password");
+    CHECK(b.said({}, login("anna", "d")) == "no: no method recognises the credentials");
+}
+
+TEST_CASE("nobody but an API key has the name of one") {
+    const bench b;
+    CHECK(b.said(bearer(b.token("", "apikey:sensor")), {}) == "no: user 'apikey:sensor': such names are those of API keys");
 }
 
 TEST_CASE("changed users and rules meet those who are connected") {
@@ -148,16 +227,18 @@ TEST_CASE("changed users and rules meet those who are connected") {
     const auto nobody = std::get<admitted>(b.decided({}, {}));
     b.rules.roles = {{.name = "r", .rules = {*parse_rule("allow publish a", "")}}};
     b.rules.everybody = {"r"};
-    const auto after = b.made().under_new_rules(anna, b.revoked);
+    const auto after = b.made().under_new_rules(anna, b.stored);
     REQUIRE(std::holds_alternative<admitted>(after));
     CHECK_FALSE(std::get<admitted>(after).may->verdict_on(action::publish, "b").allowed);
     b.users[0].disabled = true;
-    CHECK(bench::words(b.made().under_new_rules(anna, b.revoked)) == "no: user 'anna': deleted or disabled");
+    CHECK(bench::words(b.made().under_new_rules(anna, b.stored)) == "no: user 'anna': deleted, disabled, or has another password");
+    b.users[0] = {.name = "anna", .hash = *password_hash::of("pw", cheap)}; // another salt: somebody has set it anew
+    CHECK(bench::words(b.made().under_new_rules(anna, b.stored)) == "no: user 'anna': deleted, disabled, or has another password");
     b.users.clear();
-    CHECK(bench::words(b.made().under_new_rules(anna, b.revoked)) == "no: user 'anna': deleted or disabled");
-    CHECK(bench::words(b.made().under_new_rules(nobody, b.revoked)) == "anonymous ");
+    CHECK(bench::words(b.made().under_new_rules(anna, b.stored)) == "no: user 'anna': deleted, disabled, or has another password");
+    CHECK(bench::words(b.made().under_new_rules(nobody, b.stored)) == "anonymous ");
     b.settings.anonymous = false;
-    CHECK(bench::words(b.made().under_new_rules(nobody, b.revoked)) == "no: anonymous clients are not let in any more");
+    CHECK(bench::words(b.made().under_new_rules(nobody, b.stored)) == "no: anonymous clients are not let in any more");
 }
 
 TEST_CASE("an issuer's keys beside our own: what it has now counts") {
@@ -168,8 +249,8 @@ TEST_CASE("an issuer's keys beside our own: what it has now counts") {
         return R"({"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":")" + std::string{id} + "\"}]}";
     };
     const auto issuer = std::make_shared<issuer_keys>("https://issuer.example/keys", jwks_cache::settings{});
-    const access_control a{b.settings, {b.issuer}, nullptr, *rule_book::make(b.rules), issuer};
-    const auto by = [&](const std::string& token, time_point at = now) { return a.decide({}, bearer(token), "phone", b.revoked, at); };
+    const access_control a{b.settings, {b.issuer}, std::make_shared<user_table>(*user_table::make({}, cheap)), *rule_book::make(b.rules), issuer};
+    const auto by = [&](const std::string& token, time_point at = now) { return a.decide({}, bearer(token), "phone", b.stored, at); };
     const auto token = *mint_jwt(theirs, boost::json::parse(R"({"sub":"eve","exp":1800000100})").as_object());
 
     const auto none = std::get<denied>(by(token));
@@ -200,11 +281,11 @@ TEST_CASE("an issuer's keys beside our own: what it has now counts") {
 TEST_CASE("an outage of the issuer: its keys of a day ago are not used any more") {
     const bench b;
     const auto issuer = std::make_shared<issuer_keys>("https://issuer.example/keys", jwks_cache::settings{});
-    const access_control a{b.settings, {}, nullptr, *rule_book::make(b.rules), issuer};
+    const access_control a{b.settings, {}, std::make_shared<user_table>(*user_table::make({}, cheap)), *rule_book::make(b.rules), issuer};
     REQUIRE(issuer->on_fetched(R"({"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]})", now));
     const auto token = *mint_jwt(*key::from_pem("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n"),
                                  boost::json::parse(R"({"sub":"eve","exp":1900000000})").as_object());
-    const auto said_at = [&](seconds later) { return bench::words(a.decide({}, bearer(token), "c", b.revoked, now + later)); };
+    const auto said_at = [&](seconds later) { return bench::words(a.decide({}, bearer(token), "c", b.stored, now + later)); };
     CHECK(said_at(seconds{0}) == "jwt eve");
     issuer->on_failed(now + seconds{3'600});
     CHECK(said_at(seconds{24 * 3'600}) == "jwt eve");
@@ -226,7 +307,7 @@ TEST_CASE("a hook: what the methods before it do not recognise, and what it says
     b.settings.order = {method::token, method::http, method::users};
     b.settings.hook = true;
     const auto asked = [&](const credentials& with) {
-        const auto d = b.made().decide({}, with, "phone", b.revoked, now);
+        const auto d = b.made().decide({}, with, "phone", b.stored, now);
         const auto* const q = std::get_if<hook_question>(&d);
         return q == nullptr ? std::optional<hook_question>{} : *q;
     };
@@ -243,7 +324,7 @@ TEST_CASE("a hook: what the methods before it do not recognise, and what it says
 
     using verdict = hook_answer::verdict;
     const auto said = [&](const hook_question& question, const hook_answer& answer) {
-        auto d = b.made().answer(question, answer, b.revoked, now);
+        auto d = b.made().answer(question, answer, b.stored, now);
         if (const auto* const password = std::get_if<password_question>(&d)) d = b.made().answer(*password);
         return bench::words(d);
     };
@@ -257,14 +338,14 @@ TEST_CASE("a hook: what the methods before it do not recognise, and what it says
 
     b.rules.roles = {{.name = "driver", .rules = {*parse_rule("allow publish cars/%u", "driver")}}};
     const auto rich = b.made().answer(*q, {.what = verdict::allow, .rights = {.rules = {*parse_rule("allow subscribe in/%c", "token")}, .roles = {"driver"}}, .expires = now + seconds{9}},
-                                      b.revoked, now);
+                                      b.stored, now);
     REQUIRE(std::holds_alternative<admitted>(rich));
     const auto& a = std::get<admitted>(rich);
     CHECK(a.expires == now + seconds{9});
     CHECK(a.may->verdict_on(action::publish, "cars/anna").allowed);
     CHECK_FALSE(a.may->verdict_on(action::publish, "cars/bert").allowed);
     CHECK(a.may->verdict_on_subscription("in/phone").what == coverage::all);
-    CHECK(bench::words(b.made().under_new_rules(a, b.revoked)) == "http anna");
+    CHECK(bench::words(b.made().under_new_rules(a, b.stored)) == "http anna");
     b.settings.hook = false;
-    CHECK(bench::words(b.made().under_new_rules(a, b.revoked)) == "no: the hook is not asked any more");
+    CHECK(bench::words(b.made().under_new_rules(a, b.stored)) == "no: the hook is not asked any more");
 }

@@ -114,17 +114,40 @@ TEST_CASE("users: accepted by name and password; unknown, disabled and imported 
     users.push_back({.name = "gone", .hash = *password_hash::of("g", cheap), .disabled = true});
     const auto table = user_table::make(users, cheap);
     REQUIRE(table);
-    CHECK(table->size() == 5);
-    CHECK(table->check("dora", "d").accepted);
-    CHECK_FALSE(table->check("dora", "d").rehash);
-    CHECK_FALSE(table->check("dora", "x").accepted);
-    CHECK(table->check("anna", "geheim").accepted);
-    CHECK(table->check("anna", "geheim").rehash); // becomes argon2id when its password is seen
-    CHECK_FALSE(table->check("anna", "x").rehash);
-    CHECK_FALSE(table->check("gone", "g").accepted);
-    CHECK_FALSE(table->check("nobody", "").accepted); // the decoy's password
-    CHECK_FALSE(table->check("", "").accepted);
+    CHECK(table->all().size() == 5);
+    const auto check = [&](std::string_view name, std::string_view password) { return table->check(table->find(name).get(), password); };
+    CHECK(check("dora", "d").accepted);
+    CHECK_FALSE(check("dora", "d").rehash);
+    CHECK_FALSE(check("dora", "x").accepted);
+    CHECK(check("anna", "geheim").accepted);
+    CHECK(check("anna", "geheim").rehash); // becomes argon2id when its password is seen
+    CHECK_FALSE(check("anna", "x").rehash);
+    CHECK_FALSE(check("gone", "g").accepted);
+    CHECK_FALSE(check("nobody", "").accepted); // the decoy's password
+    CHECK_FALSE(check("", "").accepted);
 
     CHECK(user_table::make({{.name = "", .hash = users[0].hash}}, cheap).error() == "a user without a name");
     CHECK(user_table::make({users[0], users[0]}, cheap).error() == "user 'anna' is there twice");
+}
+
+TEST_CASE("users that are kept: replaced, erased, and held on to by who has them") {
+    stored_users kept;
+    kept.put({.name = "anna", .hash = *password_hash::of("a", cheap)});
+    const auto before = kept.find("anna");
+    kept.put({.name = "anna", .hash = *password_hash::of("b", cheap), .disabled = true});
+    CHECK(kept.all().size() == 1);
+    CHECK(kept.find("anna")->disabled);
+    CHECK_FALSE(before->disabled);
+    CHECK(kept.erase("anna"));
+    CHECK_FALSE(kept.erase("anna"));
+    CHECK(kept.find("anna") == nullptr);
+    CHECK(before->hash.matches("a"));
+}
+
+TEST_CASE("names of users") {
+    for (const auto* const name : {"a", "anna@example.com", "a b", "ä", "a#", "a/b"}) CHECK(is_user_name(name));
+    for (const auto& name : {std::string{}, std::string{"#a"}, std::string{"a:b"}, std::string{"a\nb"}, std::string{"\xff"}, std::string("a\0b", 3),
+                             std::string(1025, 'a')}) {
+        CHECK_FALSE(is_user_name(name));
+    }
 }
