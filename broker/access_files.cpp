@@ -182,8 +182,9 @@ result<loaded_access, std::string> load_access(const config::auth_options& from,
         if (word == "jwt") settings.order.push_back(security::method::token);
         else if (word == "apikeys") settings.order.push_back(security::method::api_key);
         else if (word == "users") settings.order.push_back(security::method::users);
+        else if (word == "certificate") settings.order.push_back(security::method::certificate);
         else if (word == "http") settings.order.push_back(security::method::http);
-        else return fail(fmt::format("auth.order: \"{}\" is not one of jwt, apikeys, users, http", word));
+        else return fail(fmt::format("auth.order: \"{}\" is not one of jwt, apikeys, users, certificate, http", word));
     }
     auto algorithms = algorithms_of(from.jwt_algorithms);
     if (!algorithms) return fail(std::move(algorithms.error()));

@@ -16,7 +16,7 @@ std::vector<option> option_table(options& o) {
         {"node.threads", &o.threads, "Threads that serve connections; 0: one per core."},
         {"durability.default", &o.durability, "What PUBACK and RECEIPT promise: none, async (written), sync (on disk)."},
         {"auth.anonymous", &o.auth.anonymous, "Lets in who has no credentials. Without any of the methods below it must be true to listen on other than loopback addresses."},
-        {"auth.order", &o.auth.order, "Methods, in the order they are tried: jwt, apikeys, users, http. The first that recognises a credential decides."},
+        {"auth.order", &o.auth.order, "Methods, in the order they are tried: jwt, apikeys, users, certificate, http. The first that recognises a credential decides."},
         {"auth.plain_http", &o.auth.plain_http, "URLs may begin with http:// for hosts other than this one."},
         {"auth.store", &o.auth.store, "Users and API keys of `brokerctl` are a method by themselves. Beside another method they are taken anyway."},
         {"auth.password_file", &o.auth.password_file, "Users: NAME:HASH a line, of `brokerctl user add --file` or mosquitto_passwd. They come before those of the store."},

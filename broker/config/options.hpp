@@ -6,6 +6,7 @@
 #include "core/tls_settings.hpp"
 #include "storage/store.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -74,7 +75,9 @@ struct auth_options {
     std::vector<role> roles{};
 
     // Somebody has to prove who he is.
-    [[nodiscard]] bool has_method() const { return store || !password_file.empty() || !jwt_key_file.empty() || !jwt_jwks_file.empty() || !jwt_jwks_url.empty() || !http_url.empty(); }
+    [[nodiscard]] bool has_method() const {
+        return store || std::ranges::find(order, "certificate") != order.end() || !password_file.empty() || !jwt_key_file.empty() || !jwt_jwks_file.empty() || !jwt_jwks_url.empty() || !http_url.empty();
+    }
 };
 
 struct options {

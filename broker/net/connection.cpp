@@ -210,8 +210,9 @@ bool connection::opened() {
         if (done->why().cause == close_cause::overload) count.refuse(limit_kind::connections_per_address);
     }
     spdlog::debug("connection {} from {}: refused: {} {}", id_.value(), client_.text(), token(done->why().cause), done->why().detail);
+    // Who is not wanted goes at once; who made a mistake hears it, or at least the end, before what else he sent resets the connection.
     const auto answer = done->take_answer();
-    if (answer.empty()) return vanish(done->why()), false;
+    if (answer.empty() && done->why().cause != close_cause::protocol_error) return vanish(done->why()), false;
     out_.append_raw(as_bytes(answer));
     why_ = done->why();
     phase_ = phase::draining;

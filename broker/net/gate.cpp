@@ -22,7 +22,7 @@ std::optional<admission::answer> gate::ask(const newcomer& who, answered later) 
     if (door_.banned().banned(security::ban_kind::client_id, client_id_, shard_.now())) return banned(security::ban_kind::client_id);
     if (desk_ == nullptr) return welcome{};
     from_.protocol = who.protocol;
-    connect_ = {.user = std::string{who.user}, .token = std::string{who.token}};
+    connect_ = {.user = std::string{who.user}, .token = std::string{who.token}, .certificate = from_.identity};
     if (who.password) connect_.password = *who.password;
     const auto control = desk_->now();
     auto given = decision_of(*control);

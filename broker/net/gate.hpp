@@ -89,7 +89,9 @@ public:
     // `desk` null: nobody has to prove anything. `meter` may be null. `request`: of the upgrade, may be empty.
     gate(access_desk* desk, doorkeeper& door, user_quotas& quotas, shard& on, const security::ip_address& address, publish_meter* meter, visitor from,
          security::credentials request)
-        : desk_{desk}, door_{door}, quotas_{quotas}, shard_{on}, address_{address}, meter_{meter}, from_{std::move(from)}, request_{std::move(request)} {}
+        : desk_{desk}, door_{door}, quotas_{quotas}, shard_{on}, address_{address}, meter_{meter}, from_{std::move(from)}, request_{std::move(request)} {
+        request_.certificate = from_.identity;
+    }
 
     [[nodiscard]] std::optional<answer> ask(const newcomer& who, answered later) override;
     [[nodiscard]] answer renew(std::string_view token) override;

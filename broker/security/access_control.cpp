@@ -44,6 +44,7 @@ std::string_view name(method m) {
     case method::token: return "jwt";
     case method::api_key: return "apikeys";
     case method::users: return "users";
+    case method::certificate: return "certificate";
     case method::http: return "http";
     case method::anonymous: return "anonymous";
     }
@@ -56,6 +57,7 @@ bool access_control::recognises(method m, const credentials& c, const stored_acc
     case method::api_key: return api_key_in(token_in(c)).has_value();
     case method::users:
         return (settings_.expects_users || stored.users.find(c.user) != nullptr) && c.token.empty() && !c.user.empty() && c.password;
+    case method::certificate: return !c.certificate.empty() && !c.password && c.token.empty();
     case method::http: return settings_.hook && (c.password || !c.token.empty()) && is_utf8(c.token) && is_utf8(c.password.value_or("")); // JSON has no other
     case method::anonymous: return settings_.anonymous && c.none();
     }
@@ -85,6 +87,7 @@ access_decision access_control::by_methods(const credentials& brought, std::stri
         if (m == method::http) return hook_question{.with = brought, .client_id = std::string{client_id}, .next = i + 1};
         if (m == method::token) return by_token(token_in(brought), brought.user, client_id, stored, now);
         if (m == method::api_key) return by_api_key(*api_key_in(token_in(brought)), brought.user, client_id, stored.keys, now);
+        if (m == method::certificate) return by_certificate(brought, client_id);
         if (m == method::users) {
             return password_question{.user = brought.user,
                                      .account = account_of(brought.user, stored),
@@ -150,6 +153,13 @@ access_decision access_control::by_api_key(const api_key_parts& shown, std::stri
                         .by = method::api_key,
                         .expires = key->expires,
                         .key = std::move(key)});
+}
+
+access_decision access_control::by_certificate(const credentials& c, std::string_view client_id) const {
+    const auto no = [](std::string why) { return denied{.by = method::certificate, .why = std::move(why)}; };
+    if (!is_utf8(c.certificate) || c.certificate.contains('\0')) return no("the certificate's name is no text");
+    if (!names(c.user, c.certificate)) return no(fmt::format("the certificate of '{}' with the name of another user", c.certificate));
+    return with_rights({.who = {.user = c.certificate, .client_id = std::string{client_id}}, .by = method::certificate});
 }
 
 std::shared_ptr<const rights> access_control::rights_of_key(std::string_view text, const stored_access& stored, time_point now) const {
@@ -222,6 +232,9 @@ access_decision access_control::under_new_rules(const admitted& before, const st
         const auto account = account_of(before.who.user, stored);
         const bool same = account && !account->disabled && account->hash.text() == before.account->hash.text();
         if (!same) return denied{.by = method::users, .why = fmt::format("user '{}': deleted, disabled, or has another password", before.who.user)};
+    }
+    if (before.by == method::certificate && std::ranges::find(settings_.order, method::certificate) == settings_.order.end()) {
+        return denied{.by = method::certificate, .why = fmt::format("certificate of '{}': certificates are not taken any more", before.who.user)};
     }
     if (before.by == method::http && !settings_.hook) return denied{.by = method::http, .why = "the hook is not asked any more"};
     if (before.by == method::anonymous && !settings_.anonymous) return denied{.by = method::anonymous, .why = "anonymous clients are not let in any more"};

@@ -4,6 +4,7 @@
 //   token      recognised in a bearer source, and as a password that looks like one (three parts, a JSON header)
 //   api_key    recognised by its form, in a bearer source and as a password
 //   users      a login with a password, of the file, else of the store: argon2id, so the answer is a question for a worker_pool
+//   certificate  nothing but a verified certificate of TLS, and at most its own name as a login
 //   http       everything with a password or a token: a web server is asked, and may leave it to the methods behind it
 //   anonymous  nothing at all, if it is written out
 //
@@ -21,7 +22,7 @@
 
 namespace broker::security {
 
-enum class method : std::uint8_t { token, api_key, users, http, anonymous };
+enum class method : std::uint8_t { token, api_key, users, certificate, http, anonymous };
 [[nodiscard]] std::string_view name(method m);
 
 struct access_settings {
@@ -111,6 +112,7 @@ private:
     [[nodiscard]] access_decision by_token(std::string_view token, std::string_view user, std::string_view client_id, const stored_access& stored,
                                            time_point now) const;
     [[nodiscard]] result<token, token_error> verified(std::string_view token, time_point now) const;
+    [[nodiscard]] access_decision by_certificate(const credentials& c, std::string_view client_id) const;
     [[nodiscard]] access_decision by_api_key(const api_key_parts& shown, std::string_view user, std::string_view client_id, const api_keys& keys,
                                              time_point now) const;
     [[nodiscard]] access_decision with_rights(admitted who) const;

@@ -21,6 +21,8 @@ struct credentials {
     std::string user{};                   // a login; empty with a token
     std::optional<std::string> password{}; // may be a token: access_control.hpp tells
     std::string token{};                  // from a bearer source
+    std::string certificate{};            // the name of the verified certificate that its TLS connection showed
+    // But for the certificate: who shows one may prove something else.
     [[nodiscard]] bool none() const { return user.empty() && !password && token.empty(); }
     friend bool operator==(const credentials&, const credentials&) = default;
 };

@@ -72,7 +72,7 @@ TEST_CASE("what is wrong with [auth] is said with its key, its file and what to 
         CHECK(error_of({.jwt_key_file = key, .jwt_sources = {bad}}).find("is not one of header, query:NAME, subprotocol, cookie:NAME, password") != std::string::npos);
     }
     CHECK(error_of({.jwt_key_file = key, .jwt_sources = {"cookie:__Host-bt"}}) == "(accepted)");
-    CHECK(error_of({.order = {"magic"}, .jwt_key_file = key}).find("auth.order: \"magic\" is not one of jwt, apikeys, users, http") == 0);
+    CHECK(error_of({.order = {"magic"}, .jwt_key_file = key}).find("auth.order: \"magic\" is not one of jwt, apikeys, users, certificate, http") == 0);
     CHECK(error_of({.jwt_key_file = key, .roles = {{.name = "r", .rules = {"permit x"}}}}).find("role r: \"permit x\": ") == 0);
     CHECK(error_of({.jwt_key_file = key, .roles = {{.name = "r"}, {.name = "r"}}}).find("auth: ") == 0);
     CHECK(error_of({.jwt_jwks_url = "issuer.example"}).find("auth.jwt.jwks_url: \"issuer.example\": neither https://") == 0);

@@ -288,6 +288,16 @@ test("new certificates are read on SIGHUP and when the files change; who is conn
     broker.process.kill("SIGHUP");
     await until(() => /listener web: TLS stays as it is .*does not match/.test(broker.log), "a line in the log");
     assert.equal(await shown(port), "third");
+    const [served] = JSON.parse((await broker.ctl("-o", "json", "listener", "tls", "show")).stdout);
+    assert.match(served.subject, /third/);
+    const refusal = await broker.ctl("listener", "tls", "reload");
+    assert.equal(refusal.code, 1);
+    assert.match(refusal.stderr, /listener web: .*does not match/);
+    await certificate("renewed", { subject: "/CN=fourth" });
+    assert.equal((await broker.ctl("listener", "tls", "reload", "web")).code, 0);
+    assert.equal(await shown(port), "fourth");
+    assert.match((await broker.ctl("listener", "tls", "reload", "nothing")).stderr, /no listener nothing speaks TLS/);
+    assert.ok((await broker.metrics())("broker_tls_cert_expiry_timestamp_seconds", "web") > Date.now() / 1000);
     await stays.publish("still", "here");
     assert.deepEqual(await stays.takeTexts(), ["here"]);
     assert.equal(stays.ended, false);
@@ -311,13 +321,19 @@ test("certificates by name, clients by certificate", async () => {
   const port = await freePort();
   const broker = await Broker.start({ listeners: section("devices", port,
     `cert = "${own.cert}", key = "${own.key}", certificates = [{ cert = "${other.cert}", key = "${other.key}" }], ` +
-    `client = { verify = "required", ca = "${authority.cert}" }`) });
+    `client = { verify = "required", ca = "${authority.cert}" }`) +
+    '[auth]\norder = ["certificate"]\n[[role]]\nname = "own"\nrules = ["allow publish,subscribe devices/%u/#"]\neverybody = true\n' });
   try {
     assert.equal(await shown(port, device), "named");
     assert.equal(await shown(port, { ...device, servername: "a.tenant.example" }), "tenant");
     const url = `mqtts://127.0.0.1:${port}`;
     const client = await MqttClient.connect(url, 5, { id: "device", ca: own.ca, servername: "localhost", ...device });
+    assert.deepEqual(await client.subscribe("devices/device/x", 1), [1]);
+    await assert.rejects(client.subscribe("devices/other/x", 1));
+    const [row] = JSON.parse((await broker.ctl("-o", "json", "client", "show", "device")).stdout);
+    assert.deepEqual([row.user, row.identity], ["device", "device"]);
     await client.leave();
+    await assert.rejects(MqttClient.connect(broker.wsUrl, 5, { id: "plain" }), /Not authorized|user name or password/i);
     await assert.rejects(MqttClient.connect(url, 5, { id: "nobody", rejectUnauthorized: false }), /CONNECT refused/);
     const stranger = { cert: await readFile(other.cert), key: await readFile(other.key) };
     await assert.rejects(MqttClient.connect(url, 5, { id: "stranger", rejectUnauthorized: false, ...stranger }), /CONNECT refused/);

@@ -84,6 +84,32 @@ TEST_CASE("a request and CONNECT must not contradict each other") {
     CHECK(b.said(login("anna", "pw"), {.user = "bert"}) == "no: the request and CONNECT name different users");
 }
 
+TEST_CASE("a certificate is its client's name, for those who bring nothing else, and if it is written out") {
+    bench b;
+    const auto shows = [](credentials c) {
+        c.certificate = "device";
+        return c;
+    };
+    CHECK(b.said(shows({}), shows({})) == "no: no credentials");
+    b.settings.order = {method::token, method::users, method::certificate};
+    CHECK(b.said(shows({}), shows({})) == "certificate device");
+    CHECK(b.said(shows({}), shows({.user = "device"})) == "certificate device");
+    CHECK(b.said(shows({}), shows({.user = "anna"})) == "no: the certificate of 'device' with the name of another user");
+    CHECK(b.said(shows({}), shows(login("anna", "pw"))) == "users anna");
+    CHECK(b.said(shows({}), shows(login("anna", "x"))) == "no: user 'anna': unknown, disabled or another password");
+    CHECK(b.said(shows(login("anna", "pw")), shows(login("anna", "pw"))) == "users anna");
+    CHECK(b.said(shows(bearer(b.token())), shows({})) == "jwt anna");
+    CHECK(b.said({}, {}) == "no: no credentials");
+    credentials odd{.certificate = std::string{"a\0b", 3}};
+    CHECK(b.said(odd, odd) == "no: the certificate's name is no text");
+    odd.certificate = "apikey:x";
+    CHECK(b.said(odd, odd) == "no: user 'apikey:x': such names are those of API keys");
+    const auto in = std::get<admitted>(b.decided(shows({}), shows({})));
+    CHECK(bench::words(b.made().under_new_rules(in, b.stored)) == "certificate device");
+    b.settings.order = {method::token};
+    CHECK(bench::words(b.made().under_new_rules(in, b.stored)) == "no: certificate of 'device': certificates are not taken any more");
+}
+
 TEST_CASE("anonymous clients are let in if it is written out, and only those who bring nothing") {
     bench b;
     b.settings.anonymous = true;
