@@ -48,6 +48,7 @@ void keys(std::string_view key) {
         BROKER_ASSERT((parts->redelivery ? redelivery_key : queue_entry_key)(parts->of, parts->priority, parts->message) == key);
     }
     if (const auto parts = decode_revocation_key(key)) BROKER_ASSERT(revocation_key(parts->what, parts->name) == key);
+    if (const auto parts = decode_ban_key(key)) BROKER_ASSERT(ban_key(parts->kind, parts->whom) == key);
     if (const auto name = decode_user_key(key)) BROKER_ASSERT(user_key(*name) == key);
     if (const auto name = decode_api_key_key(key)) BROKER_ASSERT(api_key_key(*name) == key);
     if (const auto parts = decode_inbound_qos2_key(key)) BROKER_ASSERT(inbound_qos2_key(parts->of, parts->packet) == key);
@@ -63,7 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto crc = is_new ? crc32c(value) : crc32_z(0, reinterpret_cast<const unsigned char*>(value.data()), value.size());
         byte_writer{value}.u32(static_cast<std::uint32_t>(crc));
     }
-    switch (data[0] % 15) {
+    switch (data[0] % 16) {
     case 0: round_trip(value, decode_session, encode_session); break;
     case 1: round_trip(value, decode_subscription, encode_subscription); break;
     case 2: round_trip(value, decode_message, encode_message); break;
@@ -75,6 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 12: round_trip(value, decode_api_key, encode_api_key); break;
     case 13: round_trip(value, decode_revocation, [](std::int64_t at, std::string& to) { to = encode_revocation(at); }); break;
     case 14: round_trip(value, decode_user, encode_user); break;
+    case 15: round_trip(value, decode_ban, [](const ban_record& r, std::string& to) { to = encode_ban(r); }); break;
     case 8: keys(value); break;
     case 11: round_trip(value, decode_queue_settings, encode_queue_settings); break;
     case 9: round_trip(value, decode_queue_state, encode_queue_state); break;

@@ -185,6 +185,30 @@ TEST_CASE("revocations are read at start; damaged ones are set aside") {
     CHECK_FALSE(decode_revocation_key("revoked/ax"));
 }
 
+TEST_CASE("bans are read at start; damaged ones are set aside") {
+    memory_backend disk;
+    batch b;
+    const auto value = encode_ban({.until_ms = 5, .why = "a test"});
+    b.put(column::meta, ban_key('a', "192.0.2.0/24"), value);
+    b.put(column::meta, ban_key('u', "anna"), encode_ban({}));
+    b.put(column::meta, ban_key('c', "broken"), value.substr(1));
+    b.put(column::meta, "ban/x", value);
+    b.put(column::meta, "ban/xy", value);
+    write(disk, b);
+    const auto found = recover(disk);
+    REQUIRE(found);
+    REQUIRE(found->bans.size() == 2);
+    CHECK(found->bans[0].kind == 'a');
+    CHECK(found->bans[0].whom == "192.0.2.0/24");
+    CHECK(found->bans[0].record.until_ms == 5);
+    CHECK(found->bans[0].record.why == "a test");
+    CHECK(found->bans[1].kind == 'u');
+    CHECK(found->bans[1].record.until_ms == 0);
+    CHECK(found->quarantined.size() == 3);
+    CHECK(defect_of(column::meta, ban_key('a', "192.0.2.0/24"), value) == std::nullopt);
+    CHECK(defect_of(column::meta, "ban/xy", value).has_value());
+}
+
 TEST_CASE("API keys are read at start; damaged ones are set aside") {
     memory_backend disk;
     batch b;

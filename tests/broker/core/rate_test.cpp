@@ -1,4 +1,5 @@
 // Rates over time, and what may come at once.
+#include "core/publish_meter.hpp"
 #include "core/rate.hpp"
 
 #include <doctest/doctest.h>
@@ -52,4 +53,51 @@ TEST_CASE("no bound") {
     m.charge(1'000'000'000, start);
     CHECK(m.next() < start);
     CHECK(m.take(start));
+}
+
+TEST_CASE("a publisher waits from when it has used up what may come at once") {
+    limits bounds;
+    bounds.client_publish_rate = {.amount = 10};
+    publish_meter m{bounds};
+    m.charge(100, start);
+    CHECK_FALSE(m.exhausted());
+    m.charge(100, start); // 200 ms worth, of which 150 may be owed
+    CHECK(m.exhausted());
+    CHECK(m.next() == start + milliseconds{50});
+    m.look_again(start + milliseconds{49});
+    CHECK(m.exhausted());
+    m.look_again(start + milliseconds{50});
+    CHECK_FALSE(m.exhausted());
+    CHECK_FALSE(m.by_user());
+}
+
+TEST_CASE("with limits.rate_action = close only who has not waited is told so") {
+    limits bounds;
+    bounds.client_publish_rate = {.amount = 10};
+    bounds.rate_action = "close";
+    publish_meter m{bounds};
+    m.charge(1, start);
+    m.charge(1, start);
+    CHECK_FALSE(m.exhausted());
+    m.charge(1, start + milliseconds{50});
+    CHECK_FALSE(m.exhausted());
+    m.charge(1, start + milliseconds{51});
+    CHECK(m.exhausted());
+}
+
+TEST_CASE("what a user's connections publish counts for all of them") {
+    limits bounds;
+    bounds.user_publish_bytes = {.amount = 1'000};
+    const auto shared = std::make_shared<publish_rates>(bounds.user_publish_rate, bounds.user_publish_bytes);
+    publish_meter a{bounds};
+    publish_meter b{bounds};
+    a.share(shared);
+    b.share(shared);
+    a.charge(2'000, start);
+    CHECK(a.exhausted());
+    CHECK(a.by_user());
+    CHECK_FALSE(b.exhausted()); // it has not tried
+    b.charge(1, start);
+    CHECK(b.exhausted());
+    CHECK(b.next() > start + milliseconds{1'700});
 }
