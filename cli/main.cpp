@@ -148,7 +148,14 @@ int main(int argc, char** argv) {
     shown->callback([&] { call("GET", "/api/v1/clients/" + encode_percent(id), client_columns); });
     auto* const kick = clients->add_subcommand("kick", "Closes its connection.");
     kick->add_option("ID", id, "Client id.")->required();
-    kick->callback([&] { call("DELETE", "/api/v1/clients/" + encode_percent(id)); });
+    std::int64_t ban_s = 0;
+    kick->add_option("--ban", ban_s, "And does not let it in again for so long: 10m, 12h.")
+        ->transform(CLI::AsNumberWithUnit(std::map<std::string, std::int64_t>{{"s", 1}, {"m", 60}, {"h", 3'600}, {"d", 86'400}}, CLI::AsNumberWithUnit::UNIT_REQUIRED));
+    kick->callback([&] {
+        if (ban_s == 0) return call("DELETE", "/api/v1/clients/" + encode_percent(id));
+        const boost::json::object ban{{"kind", "client_id"}, {"whom", id}, {"for_s", ban_s}, {"reason", "kicked"}};
+        status = show(s, s.broker().call("POST", "/api/v1/bans", boost::json::serialize(ban)), {});
+    });
 
     add_session_commands(app, s, status);
     add_listener_commands(app, s, status);

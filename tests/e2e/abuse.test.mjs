@@ -216,7 +216,10 @@ test("limits.per_user.connections, and bans of users and client ids", () => with
 }));
 
 test("a banned client id without any authentication; STOMP is told the same", () => withBroker({}, async (broker) => {
-  await broker.ctl("ban", "add", "--client-id", "evil");
+  const evil = await MqttClient.connect(broker.wsUrl, 5, { id: "evil" });
+  assert.equal((await broker.ctl("client", "kick", "evil", "--ban", "1h")).code, 0);
+  await until(() => evil.ended, "the end");
+  assert.equal(evil.closeCode, 4410);
   await assert.rejects(MqttClient.connect(broker.wsUrl, 4, { id: "evil" }), /Not authorized/);
   const socket = net.connect(broker.ports.stomp, "127.0.0.1");
   let text = "";
