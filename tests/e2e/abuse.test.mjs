@@ -46,22 +46,26 @@ function flood(port, { topic = "flood", payload = Buffer.alloc(100), user, passw
   return socket;
 }
 
-// Publications the broker took in so many milliseconds, once it has been going for a while.
-async function taken(broker, ms) {
-  const count = async () => [(await broker.metrics())("broker_messages_received_total", "mqtt"), performance.now()];
+// Within 5 % of so many publications a second, over three seconds. A machine that stands still for a moment gets another try.
+async function keepsTo(wanted, broker, protocol = "mqtt") {
+  const count = async () => [(await broker.metrics())("broker_messages_received_total", protocol), performance.now()];
   await until(async () => (await count())[0] > 300, "the flood");
-  const [before, start] = await count();
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  const [now, end] = await count();
-  return (now - before) / ((end - start) / 1000);
+  const seen = [];
+  while (seen.length !== 3) {
+    const [before, start] = await count();
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    const [now, end] = await count();
+    seen.push((now - before) / ((end - start) / 1000));
+    if (Math.abs(seen.at(-1) - wanted) < wanted * 0.05) return;
+  }
+  assert.fail(`${seen.join(", ")} messages a second instead of ${wanted}`);
 }
 
 test("limits.per_client.publish_rate is kept to within 5 %, and others do not notice", () => withBroker({ "limits.per_client.publish_rate": "1000/s" }, async (broker) => {
   const inbox = await MqttClient.connect(`mqtt://127.0.0.1:${broker.ports.mqtt}`, 5, { id: "inbox" });
   await inbox.subscribe("calm", 1);
   const abuser = flood(broker.ports.mqtt);
-  const rate = await taken(broker, 3_000);
-  assert.ok(Math.abs(rate - 1_000) < 50, `${rate} messages a second`);
+  await keepsTo(1_000, broker);
   const waits = [];
   for (let i = 0; i !== 100; ++i) {
     const begun = performance.now();
@@ -78,8 +82,7 @@ test("limits.per_client.publish_rate is kept to within 5 %, and others do not no
 
 test("limits.per_client.publish_bytes", () => withBroker({ "limits.per_client.publish_bytes": "105KiB/s" }, async (broker) => {
   const abuser = flood(broker.ports.mqtt); // 105 bytes each, the topic with them
-  const rate = await taken(broker, 3_000);
-  assert.ok(Math.abs(rate - 1_024) < 51, `${rate} messages a second`);
+  await keepsTo(1_024, broker);
   abuser.destroy();
 }));
 
@@ -87,8 +90,7 @@ test("limits.per_user.publish_rate is one for all a user's connections, on all t
   "limits.per_user.publish_rate": "1000/s", "auth.password_file": path.join(files, "passwords"), "auth.anonymous": true,
 }, async (broker) => {
   const abusers = Array.from({ length: 4 }, () => flood(broker.ports.mqtt, { user: "anna", password: "a" }));
-  const rate = await taken(broker, 3_000);
-  assert.ok(Math.abs(rate - 1_000) < 50, `${rate} messages a second`);
+  await keepsTo(1_000, broker);
   for (const a of abusers) a.destroy();
 }));
 
@@ -112,13 +114,7 @@ test("STOMP is slowed down as well", () => withBroker({ "limits.per_client.publi
   const more = () => { while (!socket.destroyed && socket.write(many)); };
   socket.on("drain", more);
   socket.once("data", more);
-  const count = async () => [(await broker.metrics())("broker_messages_received_total", "stomp"), performance.now()];
-  await until(async () => (await count())[0] > 300, "the flood");
-  const [before, start] = await count();
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
-  const [now, end] = await count();
-  const rate = (now - before) / ((end - start) / 1000);
-  assert.ok(Math.abs(rate - 500) < 25, `${rate} messages a second`);
+  await keepsTo(500, broker, "stomp");
   socket.destroy();
 }));
 
