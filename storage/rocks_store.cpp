@@ -134,11 +134,19 @@ bool rocks_backend::database::write_seal() {
     const auto before = writes.load();
     seal s{.format = std::string{format_version}, .every_group_synced = with.every_group_synced};
     for (std::size_t i = 0; i != columns; ++i) s.columns.emplace_back(name(static_cast<column>(i)));
+    // The MANIFEST first: a log that it does not need any more is about to be deleted, and one that it stops to need later makes it longer.
+    std::vector<std::string> live;
+    if (!db->GetLiveFiles(live, &s.manifest.second, false).ok()) return false;
+    for (const auto& file : live) {
+        if (file.find("MANIFEST-") != std::string::npos) s.manifest.first = file.substr(1);
+    }
+    std::uint64_t first_needed = 0;
+    if (!db->GetIntProperty(rocksdb::DB::Properties::kMinLogNumberToKeep, &first_needed)) return false;
     // Sizes first, the sync after them: what SEAL says is on disk is.
     rocksdb::VectorLogPtr wals;
     if (!db->GetSortedWalFiles(wals).ok()) return false;
     for (const auto& w : wals) {
-        if (w->Type() == rocksdb::kAliveLogFile) {
+        if (w->Type() == rocksdb::kAliveLogFile && w->LogNumber() >= first_needed) {
             s.wals.emplace_back(w->PathName().substr(1), w->SizeFileBytes());
         }
     }
@@ -147,11 +155,6 @@ bool rocks_backend::database::write_seal() {
     rocksdb::WriteOptions synced;
     synced.sync = true;
     if (!db->Write(synced, &nothing).ok()) return false;
-    std::vector<std::string> live;
-    if (!db->GetLiveFiles(live, &s.manifest.second, false).ok()) return false;
-    for (const auto& file : live) {
-        if (file.find("MANIFEST-") != std::string::npos) s.manifest.first = file.substr(1);
-    }
     const auto to = (dir / seal_name).string();
     const auto fresh = to + ".new";
     std::unique_ptr<rocksdb::Directory> directory;
