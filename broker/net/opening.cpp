@@ -17,14 +17,13 @@ using boost::system::error_code;
 
 opening::opening(socket_stream& stream, const listener_info& from, const limits& bounds, const security::credential_sources* ask_for,
                  const security::ip_endpoint& peer, doorkeeper& door, doorkeeper::guest& guest)
-    : stream_{stream}, info_{from}, bounds_{bounds}, ask_for_{ask_for}, door_{door}, guest_{guest}, peer_{peer}, client_{peer},
+    : stream_{stream}, info_{from}, bounds_{bounds}, ask_for_{ask_for}, door_{door}, guest_{guest}, client_{peer},
       through_proxy_{from.proxies.trusted.contain(peer.address)}, header_due_{through_proxy_ && from.proxies.header != security::proxy_trust::protocol::off} {}
 
 opening::state opening::go_on(error_code& ec) {
     if (!through_proxy_ && !asked_) {
         if (info_.proxies.header == security::proxy_trust::protocol::required) return refuse(close_cause::policy, "not from a trusted proxy (listener.proxy)");
-        const auto said = ask_the_door();
-        if (said != doorkeeper::verdict::welcome) return refuse(said == doorkeeper::verdict::banned ? close_cause::banned : close_cause::overload, "");
+        if (const auto said = ask_the_door(); said != doorkeeper::verdict::welcome) return turn_away(said);
     }
     if (header_due_) {
         if (const auto after = read_proxy_header(ec); after != state::speaks) return state_ = after;
@@ -73,8 +72,7 @@ opening::state opening::read_proxy_header(error_code& ec) {
     if (header.source) {
         client_ = {*header.source, header.port};
         identity_ = header.common_name;
-        const auto said = ask_the_door();
-        if (said != doorkeeper::verdict::welcome) return refuse(said == doorkeeper::verdict::banned ? close_cause::banned : close_cause::overload, "");
+        if (const auto said = ask_the_door(); said != doorkeeper::verdict::welcome) return turn_away(said);
     }
     return state::speaks;
 }
@@ -128,10 +126,10 @@ opening::state opening::upgrade(std::span<std::uint8_t> bytes) {
     if (upgrade_->client() && *upgrade_->client() != client_.address) client_ = {*upgrade_->client(), 0};
     if (const auto said = ask_the_door(); said == doorkeeper::verdict::banned) {
         upgrade_->turn_away(403, "this address is banned");
-        (void)refuse(close_cause::banned, "");
+        (void)turn_away(said);
     } else if (said == doorkeeper::verdict::too_many) {
         upgrade_->turn_away(429, "too many connections of this address (limits.per_ip.connections)", "Retry-After: 10\r\n");
-        (void)refuse(close_cause::overload, "");
+        (void)turn_away(said);
     } else if (upgrade_->state() == handshake::outcome::refused) {
         upgrade_refused_ = true;
         (void)refuse(close_cause::protocol_error, fmt::format("handshake refused: {}", upgrade_->reason()));
@@ -155,6 +153,10 @@ opening::state opening::sniff(std::span<std::uint8_t> bytes) {
     }
     rest_ = as_text(bytes);
     return state::known;
+}
+
+opening::state opening::turn_away(doorkeeper::verdict said) {
+    return refuse(said == doorkeeper::verdict::banned ? close_cause::banned : close_cause::overload, "");
 }
 
 opening::state opening::refuse(close_cause cause, std::string detail, std::string answer) {

@@ -53,6 +53,7 @@ private:
     state upgrade(std::span<std::uint8_t> bytes);
     state sniff(std::span<std::uint8_t> bytes);
     state refuse(close_cause cause, std::string detail, std::string answer = {});
+    state turn_away(doorkeeper::verdict said); // not welcome
     // The address is the client's own.
     [[nodiscard]] doorkeeper::verdict ask_the_door();
 
@@ -62,7 +63,6 @@ private:
     const security::credential_sources* ask_for_;
     doorkeeper& door_;
     doorkeeper::guest& guest_;
-    const security::ip_endpoint peer_;
     security::ip_endpoint client_;
     std::string identity_;
     const bool through_proxy_;
