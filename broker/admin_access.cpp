@@ -69,6 +69,12 @@ result<bool, admin_error> admin_node::revoke_tokens(const admin::token_revocatio
     return keep({{storage::revocation_key(kind, name), storage::encode_revocation(at_ms)}});
 }
 
+result<std::vector<security::revocations::entry>, admin_error> admin_node::list_revoked(const std::optional<security::revocations::entry>& after,
+                                                                                      std::size_t count_max) {
+    if (facts_.access == nullptr) return no_authentication();
+    return facts_.access->with_stored([&](const auto& stored) { return stored.revoked.list(after, count_max, clock_.now()); });
+}
+
 result<admin::new_api_key, admin_error> admin_node::create_api_key(const admin::api_key_request& wanted) {
     if (facts_.access == nullptr) return no_authentication();
     const auto text = security::new_api_key(wanted.name);

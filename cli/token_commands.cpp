@@ -1,4 +1,4 @@
-// brokerctl token: mints, shows and verifies tokens with key files; no broker is asked. revoke is for the one that runs.
+// brokerctl token: mints, shows and verifies tokens with key files; no broker is asked. What is revoked is the running one's.
 #include "cli/command.hpp"
 #include "cli/output.hpp"
 #include "cli/text_file.hpp"
@@ -41,6 +41,8 @@ struct arguments {
     std::vector<std::string> claims{};
     std::string token_id{};
     std::string issued_before{};
+    std::size_t limit = 100;
+    std::string after{};
     std::string user_claim = "sub";
     std::int64_t leeway_s = 30;
     std::string scope_prefix = "brokerd:";
@@ -157,6 +159,11 @@ int revoke(const settings& s, const arguments& a) {
     return 0;
 }
 
+int list_revoked(const settings& s, const arguments& a) {
+    const auto answered = s.broker().call("GET", fmt::format("/api/v1/tokens/revoked?limit={}&cursor={}", a.limit, encode_percent(a.after)));
+    return show(s, answered, {"kind", "name", "issued_before", "until"});
+}
+
 CLI::App* with_key(CLI::App* verb, arguments& a, const char* what) {
     verb->add_option("--key", a.key_file, what)->required();
     verb->add_option("--alg", a.algorithm, "What the key must be for (default: as the key is; HS256 for a secret).")
@@ -191,11 +198,17 @@ void add_token_commands(CLI::App& app, const settings& s, int& status) {
     inspected->add_option("TOKEN", a.token, "The token; without it or with -: standard input.");
     inspected->callback([args, &s, &status] { status = inspect(s, *args); });
 
-    auto* const revoked = tokens->add_subcommand("revoke", "Tokens are not good any more, and who came with them is disconnected: of the running broker.");
-    revoked->add_option("--jti", a.token_id, "One token, by its id.");
-    revoked->add_option("--user", a.user, "All of a user.");
-    revoked->add_option("--issued-before", a.issued_before, "Those older than this, seconds since 1970 or now; without --user of everybody.");
-    revoked->callback([args, &s, &status] { status = revoke(s, *args); });
+    auto* const revoking = tokens->add_subcommand("revoke", "Tokens are not good any more, and who came with them is disconnected: of the running broker.");
+    revoking->add_option("--jti", a.token_id, "One token, by its id.");
+    revoking->add_option("--user", a.user, "All of a user.");
+    revoking->add_option("--issued-before", a.issued_before, "Those older than this, seconds since 1970 or now; without --user of everybody.");
+    revoking->callback([args, &s, &status] { status = revoke(s, *args); });
+
+    auto* const revoked = tokens->add_subcommand("revoked", "What is revoked.")->require_subcommand(1);
+    auto* const listed = revoked->add_subcommand("list", "Everybody's tokens, those of users, tokens by id: of the running broker.");
+    listed->add_option("--limit", a.limit, "How many (default: 100; at most 1000).")->check(CLI::PositiveNumber);
+    listed->add_option("--after", a.after, "Those behind KIND:NAME, the last line of the page before: user:anna.");
+    listed->callback([args, &s, &status] { status = list_revoked(s, *args); });
 
     auto* const verified = with_key(tokens->add_subcommand("verify", "Says whether a broker would accept one, and what it may; exit status 2: not."), a,
                                     "Public key or certificate (PEM), secret, JWK or JWKS.");

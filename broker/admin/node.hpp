@@ -11,6 +11,7 @@
 #include "core/time.hpp"
 #include "protocols/engine.hpp"
 #include "routing/subscription.hpp"
+#include "security/revocations.hpp"
 #include "session/held_message.hpp"
 
 #include <functional>
@@ -300,6 +301,9 @@ public:
     [[nodiscard]] virtual result<std::vector<std::string>, admin_error> reload_tls(const std::string& listener) = 0;
     // Connections that came with them are ended. On disk when it returns.
     [[nodiscard]] virtual result<bool, admin_error> revoke_tokens(const token_revocation& what) = 0;
+    // What is revoked now, as revocations::list() has it.
+    [[nodiscard]] virtual result<std::vector<security::revocations::entry>, admin_error> list_revoked(
+        const std::optional<security::revocations::entry>& after, std::size_t count_max) = 0;
     // What the store keeps of who comes in. In effect at once, and on disk when it returns; connections that came with what is gone are ended.
     [[nodiscard]] virtual result<new_api_key, admin_error> create_api_key(const api_key_request& wanted) = 0;
     [[nodiscard]] virtual result<std::vector<api_key_row>, admin_error> list_api_keys() = 0;

@@ -26,8 +26,43 @@ response revoke(node& on, const request& r) {
     });
 }
 
+using security::revocations;
+
+constexpr std::array<std::string_view, 3> kinds{"everybody", "user", "token"}; // as revocations::kind counts them
+constexpr std::size_t listed = 100;
+constexpr std::size_t listed_max = 1000; // however many are asked for
+
+// KIND:NAME, as the last line of the page before has them.
+std::optional<revocations::entry> place_in(std::string_view cursor) {
+    const auto colon = cursor.find(':');
+    const auto kind = std::ranges::find(kinds, cursor.substr(0, colon));
+    if (colon == std::string_view::npos || kind == kinds.end()) return std::nullopt;
+    return revocations::entry{.what = static_cast<revocations::kind>(kind - kinds.begin()), .name = std::string{cursor.substr(colon + 1)}};
+}
+
+response list(node& on, const request& r) {
+    const auto limit = r.number("limit", listed, listed_max);
+    if (!limit) return problem(400, "invalid", "limit is not a number");
+    const auto after = place_in(r.get("cursor"));
+    if (!after && !r.get("cursor").empty()) return problem(400, "invalid", "cursor is not KIND:NAME, such as user:anna");
+    const auto found = on.list_revoked(after, *limit);
+    if (!found) return problem(found.error());
+    boost::json::array rows;
+    for (const auto& e : *found) {
+        const bool one = e.what == revocations::kind::token;
+        rows.push_back(boost::json::object{{"kind", kinds[static_cast<std::size_t>(e.what)]},
+                                           {"name", e.name},
+                                           {"issued_before", one ? boost::json::value{} : boost::json::value(rfc3339(e.at))},
+                                           {"until", one ? time_or_null(e.at) : boost::json::value{}}});
+    }
+    return json(rows);
+}
+
 } // namespace
 
-void add_tokens(registry& to) { to.add("POST", "/api/v1/tokens/revoke", revoke); }
+void add_tokens(registry& to) {
+    to.add("POST", "/api/v1/tokens/revoke", revoke);
+    to.add("GET", "/api/v1/tokens/revoked", list);
+}
 
 } // namespace broker::admin

@@ -25,6 +25,22 @@ bool revocations::revoked(std::string_view user, std::string_view jti, std::opti
     return before != time_point::min() && (!issued || *issued < before);
 }
 
+std::vector<revocations::entry> revocations::list(const std::optional<entry>& after, std::size_t count_max, time_point now) const {
+    std::vector<entry> found;
+    if (!after && before_ != time_point::min() && count_max != 0) found.push_back({.what = kind::everybody, .at = before_});
+    const auto take = [&](kind what, const auto& from) {
+        if (after && after->what > what) return;
+        auto at = after && after->what == what ? from.upper_bound(after->name) : from.begin();
+        for (; at != from.end() && found.size() < count_max; ++at) {
+            if (what == kind::token && at->second < now) continue;
+            found.push_back({.what = what, .name = at->first, .at = at->second});
+        }
+    };
+    take(kind::user, users_);
+    take(kind::token, ids_);
+    return found;
+}
+
 void revocations::forget_expired(time_point now) {
     std::erase_if(ids_, [now](const auto& one) { return one.second < now; });
 }

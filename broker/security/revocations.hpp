@@ -5,6 +5,10 @@
 #include "security/jwt.hpp"
 
 #include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace broker::security {
 
@@ -20,6 +24,16 @@ public:
     // A token that does not say when it was issued may be any of them.
     [[nodiscard]] bool revoked(std::string_view user, std::string_view jti, std::optional<time_point> issued) const;
     [[nodiscard]] bool revoked(const token& t) const { return revoked(t.user, t.id, t.issued); }
+
+    // As they are listed: everybody's, then users, then ids, each by name.
+    enum class kind : std::uint8_t { everybody, user, token };
+    struct entry {
+        kind what{};
+        std::string name{};
+        time_point at{}; // tokens issued before it are not good; of an id: until then, or never
+    };
+    // At most `count_max` of those behind `after`, which need not be there. Ids that would have been forgotten by now are left out.
+    [[nodiscard]] std::vector<entry> list(const std::optional<entry>& after, std::size_t count_max, time_point now) const;
 
     void forget_expired(time_point now);
     [[nodiscard]] std::size_t size() const { return ids_.size() + users_.size() + (before_ == time_point::min() ? 0 : 1); }

@@ -313,6 +313,16 @@ test("a connection ends with its token", async () => {
   }
 });
 
+async function revoked(...more) {
+  const { code, stdout, stderr } = await broker.ctl("token", "revoked", "list", "-o", "json", ...more);
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout).map(({ kind, name, issued_before, until }) => {
+    if (kind === "token") assert.deepEqual([issued_before, until], [null, null]);
+    else assert.ok(Math.abs(Date.parse(issued_before) - Date.now()) < 60_000 && until === null, issued_before);
+    return [kind, name];
+  });
+}
+
 test("revoked tokens: whoever came with one is cut off, and nobody comes with it again, after a restart too", async () => {
   const stays = hs256({ jti: "stays", sub: "sam", iat: now() });
   const goes = hs256({ jti: "goes", sub: "gil", iat: now() - 10 });
@@ -332,8 +342,13 @@ test("revoked tokens: whoever came with one is cut off, and nobody comes with it
   await sam.cut();
   assert.equal((await broker.ctl("token", "revoke")).code, 64);
   assert.equal((await broker.ctl("token", "revoke", "--jti", "x", "--user", "y")).code, 1);
+  assert.deepEqual(await revoked(), [["user", "gil"], ["token", "goes"]]);
   await broker.kill();
   await broker.run();
+  assert.deepEqual(await revoked(), [["user", "gil"], ["token", "goes"]]);
+  assert.deepEqual(await revoked("--limit", "1"), [["user", "gil"]]);
+  assert.deepEqual(await revoked("--after", "user:gil"), [["token", "goes"]]);
+  assert.equal((await broker.ctl("token", "revoked", "list", "--after", "gil")).code, 1);
   for (const protocol of ["mqtt", "stomp"]) {
     assert.equal((await attempt(protocol, sources.header(goes))).admitted, false);
     assert.equal((await attempt(protocol, sources.header(hs256({ sub: "gil", iat: now() - 5 })))).admitted, false);

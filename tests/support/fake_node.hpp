@@ -109,6 +109,15 @@ public:
         revoked.push_back(what);
         return true;
     }
+    result<std::vector<security::revocations::entry>, admin::admin_error> list_revoked(const std::optional<security::revocations::entry>& after,
+                                                                                      std::size_t count_max) override {
+        using enum security::revocations::kind;
+        calls.push_back("revoked " + (after ? std::to_string(static_cast<int>(after->what)) + after->name : "") + " " + std::to_string(count_max));
+        return std::vector<security::revocations::entry>{{.what = everybody, .at = from_epoch_ms(1000)},
+                                                         {.what = user, .name = "anna", .at = from_epoch_ms(2000)},
+                                                         {.what = token, .name = "a:1", .at = from_epoch_ms(3000)},
+                                                         {.what = token, .name = "b", .at = never}};
+    }
     std::vector<admin::api_key_request> keys;
     result<admin::new_api_key, admin::admin_error> create_api_key(const admin::api_key_request& wanted) override {
         keys.push_back(wanted);

@@ -29,3 +29,26 @@ TEST_CASE("tokens are revoked by id, by user and by age; what is none of these i
     }
     CHECK(node.revoked.size() == 3);
 }
+
+TEST_CASE("what is revoked is listed by kind and name, a page at a time") {
+    const registry commands;
+    test::fake_node node;
+    const auto ask = [&](std::multimap<std::string, std::string> query) {
+        return commands.run(node, {.method = "GET", .path = "/api/v1/tokens/revoked", .query = std::move(query)});
+    };
+    const auto answered = ask({});
+    CHECK(answered.status == 200);
+    CHECK(boost::json::parse(answered.body) == boost::json::parse(R"([
+        {"kind": "everybody", "name": "", "issued_before": "1970-01-01T00:00:01.000Z", "until": null},
+        {"kind": "user", "name": "anna", "issued_before": "1970-01-01T00:00:02.000Z", "until": null},
+        {"kind": "token", "name": "a:1", "issued_before": null, "until": "1970-01-01T00:00:03.000Z"},
+        {"kind": "token", "name": "b", "issued_before": null, "until": null}])"));
+    CHECK(ask({{"limit", "5"}, {"cursor", "token:a:1"}}).status == 200);
+    CHECK(ask({{"limit", "5000"}, {"cursor", "everybody:"}}).status == 200);
+    CHECK(node.calls == std::vector<std::string>{"revoked  100", "revoked 2a:1 5", "revoked 0 1000"});
+    for (const auto* const wrong : {"anna", "users:anna", ":"}) {
+        CAPTURE(wrong);
+        CHECK(ask({{"cursor", wrong}}).status == 400);
+    }
+    CHECK(ask({{"limit", "x"}}).status == 400);
+}

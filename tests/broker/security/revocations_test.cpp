@@ -44,3 +44,33 @@ TEST_CASE("an id is forgotten when its token would have expired") {
     CHECK_FALSE(r.revoked("", "1", at(0)));
     CHECK(r.revoked("", "2", at(0)));
 }
+
+TEST_CASE("what is revoked is listed in one order, from any place in it") {
+    using enum revocations::kind;
+    revocations r;
+    const auto names = [&](const std::optional<revocations::entry>& after, std::size_t count_max, time_point now = at(100)) {
+        std::string text;
+        for (const auto& e : r.list(after, count_max, now)) text += (e.what == everybody ? "*" : e.what == user ? "u" : "t") + e.name + " ";
+        return text;
+    };
+    CHECK(names(std::nullopt, 10).empty());
+    CHECK(r.revoke_id("b", at(500)));
+    CHECK(r.revoke_id("a", never));
+    r.revoke_user("b", at(1));
+    r.revoke_user("a", at(2));
+    CHECK(names(std::nullopt, 10) == "ua ub ta tb ");
+    r.revoke_all(at(3));
+    CHECK(names(std::nullopt, 10) == "* ua ub ta tb "); // everybody has no name
+    CHECK(names(std::nullopt, 0).empty());
+    CHECK(names(std::nullopt, 2) == "* ua ");
+    CHECK(names(revocations::entry{.what = everybody}, 2) == "ua ub ");
+    CHECK(names(revocations::entry{.what = user, .name = "a"}, 2) == "ub ta ");
+    CHECK(names(revocations::entry{.what = user, .name = "gone"}, 2) == "ta tb ");
+    CHECK(names(revocations::entry{.what = token, .name = "a"}, 2) == "tb ");
+    CHECK(names(revocations::entry{.what = token, .name = "b"}, 2).empty());
+    CHECK(names(std::nullopt, 10, at(501)) == "* ua ub ta "); // its token has expired
+    const auto all = r.list(std::nullopt, 10, at(100));
+    CHECK(all[0].at == at(3));
+    CHECK(all[1].at == at(2));
+    CHECK(all[4].at == at(500));
+}
