@@ -57,5 +57,6 @@ void add_listener_commands(CLI::App& app, const settings& s, int& status);
 void add_api_key_commands(CLI::App& app, const settings& s, int& status);
 void add_acl_commands(CLI::App& app, const settings& s, int& status);
 void add_user_commands(CLI::App& app, const settings& s, int& status);
+void add_bench_commands(CLI::App& app, const settings& s, int& status);
 
 } // namespace broker::cli

@@ -166,6 +166,7 @@ int main(int argc, char** argv) {
     add_api_key_commands(app, s, status);
     add_acl_commands(app, s, status);
     add_user_commands(app, s, status);
+    add_bench_commands(app, s, status);
 
     std::string topic = "#";
     bool yes = false;

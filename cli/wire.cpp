@@ -91,25 +91,37 @@ wire::~wire() {
     ::close(fd_);
 }
 
-void wire::shake_hands(const endpoint& to) {
-    context_ = SSL_CTX_new(TLS_client_method());
-    SSL_CTX_set_verify(context_, SSL_VERIFY_PEER, nullptr);
-    if ((to.ca.empty() ? SSL_CTX_set_default_verify_paths(context_) : SSL_CTX_load_verify_locations(context_, to.ca.c_str(), nullptr)) != 1) {
-        throw std::runtime_error{fmt::format("--ca {}: no certificates can be read from it", to.ca)};
+ssl_ctx_st* tls_trusting(const std::string& ca) {
+    auto* const context = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+    if ((ca.empty() ? SSL_CTX_set_default_verify_paths(context) : SSL_CTX_load_verify_locations(context, ca.c_str(), nullptr)) != 1) {
+        SSL_CTX_free(context);
+        throw std::runtime_error{fmt::format("--ca {}: no certificates can be read from it", ca)};
     }
-    ssl_ = SSL_new(context_);
-    SSL_set_fd(ssl_, fd_);
-    // Its name, or its address, must be in the certificate.
-    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_), to.host.c_str()) != 1) {
-        SSL_set1_host(ssl_, to.host.c_str());
-        SSL_ctrl(ssl_, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(to.host.c_str()));
+    return context;
+}
+
+ssl_st* tls_expecting(ssl_ctx_st* context, const std::string& host) {
+    auto* const made = SSL_new(context);
+    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(made), host.c_str()) != 1) {
+        SSL_set1_host(made, host.c_str());
+        SSL_ctrl(made, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str()));
     }
-    if (SSL_connect(ssl_) == 1) return;
-    const auto verified = SSL_get_verify_result(ssl_);
+    return made;
+}
+
+std::string why_tls_failed(ssl_st* handshake) {
+    const auto verified = SSL_get_verify_result(handshake);
+    if (verified != X509_V_OK) return fmt::format("its certificate: {}; trust it with --ca FILE", X509_verify_cert_error_string(verified));
     const auto* const reason = ERR_reason_error_string(ERR_peek_error());
-    throw unreachable{fmt::format("https://{}:{}: {}", to.host, to.port,
-                                  verified != X509_V_OK ? fmt::format("its certificate: {}; trust it with --ca FILE", X509_verify_cert_error_string(verified))
-                                                        : std::string{reason == nullptr ? "TLS failed" : reason})};
+    return reason == nullptr ? "TLS failed" : reason;
+}
+
+void wire::shake_hands(const endpoint& to) {
+    context_ = tls_trusting(to.ca);
+    ssl_ = tls_expecting(context_, to.host);
+    SSL_set_fd(ssl_, fd_);
+    if (SSL_connect(ssl_) != 1) throw unreachable{fmt::format("https://{}:{}: {}", to.host, to.port, why_tls_failed(ssl_))};
 }
 
 void wire::send(std::string_view bytes) {

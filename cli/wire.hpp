@@ -28,6 +28,12 @@ struct endpoint {
 // http://HOST:PORT, https://HOST:PORT. Throws std::runtime_error, one line.
 [[nodiscard]] endpoint endpoint_of(const std::string& url, const std::string& ca);
 
+// A client's side of TLS. `ca`: certificates that are trusted (PEM); empty: those of the system. The caller frees what it gets.
+[[nodiscard]] ssl_ctx_st* tls_trusting(const std::string& ca); // throws std::runtime_error, one line
+// Its name, or its address, must be in the certificate.
+[[nodiscard]] ssl_st* tls_expecting(ssl_ctx_st* context, const std::string& host);
+[[nodiscard]] std::string why_tls_failed(ssl_st* handshake);
+
 class wire {
 public:
     explicit wire(const endpoint& to); // throws unreachable
