@@ -28,7 +28,7 @@ after(async () => {
   await rm(files, { recursive: true, force: true });
 });
 
-const bench = (...args) => command(brokerctl, ["-o", "json", "bench", ...args]);
+const bench = (...args) => command(brokerctl, ["-o", "json", "--timeout", "30s", "bench", ...args]); // sanitizers take their time
 const url = (transport) => (transport === "ws" ? broker.wsUrl : `tcp://127.0.0.1:${broker.ports.tcp}`);
 async function figures(...args) {
   const run = await bench(...args);
@@ -132,7 +132,7 @@ test("logins: by password and by token, and refused ones", async () => {
     const minted = await command(brokerctl, ["token", "mint", "--key", file("secret"), "--sub", "anna", "--publish", "#", "--subscribe", "#"]);
     assert.equal(minted.code, 0, minted.stderr);
     const env = (more) => ({ env: { ...process.env, ...more } });
-    const run = (more, ...args) => command(brokerctl, ["bench", ...args, "--duration", "100ms"], env(more));
+    const run = (more, ...args) => command(brokerctl, ["--timeout", "30s", "bench", ...args, "--duration", "100ms"], env(more));
     await writeFile(file("password"), "anna's\n", { mode: 0o600 });
     await writeFile(file("token"), minted.stdout, { mode: 0o600 });
     const tcp = `tcp://127.0.0.1:${strict.ports.tcp}`;
@@ -164,7 +164,7 @@ test("logins: by password and by token, and refused ones", async () => {
 
 // Runs until something has been published; then `what` happens. Resolves with its status and its figures.
 async function whileRunning(on, what) {
-  const child = spawn(brokerctl, ["-o", "json", "bench", "pairs", on.wsUrl, "--clients", "4", "--qos", "1", "--duration", "10m"]);
+  const child = spawn(brokerctl, ["-o", "json", "--timeout", "30s", "bench", "pairs", on.wsUrl, "--clients", "4", "--qos", "1", "--duration", "10m"]);
   let stdout = "";
   child.stdout.on("data", (chunk) => { stdout += chunk; });
   const closed = once(child, "close");
