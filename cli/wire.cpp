@@ -112,7 +112,7 @@ ssl_st* tls_expecting(ssl_ctx_st* context, const std::string& host) {
 
 std::string why_tls_failed(ssl_st* handshake) {
     const auto verified = SSL_get_verify_result(handshake);
-    if (verified != X509_V_OK) return fmt::format("its certificate: {}; trust it with --ca FILE", X509_verify_cert_error_string(verified));
+    if (verified != X509_V_OK && SSL_get_verify_mode(handshake) != SSL_VERIFY_NONE) return fmt::format("its certificate: {}; trust it with --ca FILE", X509_verify_cert_error_string(verified));
     const auto* const reason = ERR_reason_error_string(ERR_peek_error());
     return reason == nullptr ? "TLS failed" : reason;
 }

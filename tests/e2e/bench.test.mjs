@@ -3,9 +3,10 @@ import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { pbkdf2Sync, randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { once } from "node:events";
 import os from "node:os";
+import tls from "node:tls";
 import path from "node:path";
 import { Broker, brokerctl, command, freePorts } from "./support/broker.mjs";
 import { until } from "./support/mqtt_client.mjs";
@@ -95,6 +96,15 @@ test("over TLS: a certificate that is trusted, one that is not, and --insecure",
   assert.equal(strange.code, 3, strange.stderr);
   assert.match(strange.stderr, /certificate: .*--ca FILE/);
   assert.equal(strange.stdout, "");
+
+  // Who asked for --insecure is not told about certificates when something else is wrong.
+  const rude = tls.createServer({ key: await readFile(file("key")), cert: await readFile(file("cert")) }, (socket) => socket.destroy());
+  rude.listen(0, "127.0.0.1");
+  await once(rude, "listening");
+  const cut = await bench("pub", `mqtts://127.0.0.1:${rude.address().port}`, "--insecure");
+  rude.close();
+  assert.equal(cut.code, 3, cut.stderr);
+  assert.match(cut.stderr, /could not connect: (?!.*certificate)/);
 });
 
 test("what cannot be reached, and what cannot be meant", async () => {
