@@ -46,7 +46,7 @@ const runs = [
   ["latency", "--rate", "200", "--qos", "1"],
 ];
 for (const [verb, ...args] of runs) {
-  for (const protocol of ["mqtt", "mqtt311", "stomp"]) {
+  for (const protocol of verb === "latency" ? ["mqtt", "mqtt311", "stomp"] : ["mqtt", "stomp"]) {
     for (const transport of ["ws", "tcp"]) {
       test(`${verb}, ${protocol}, ${transport}`, async () => {
         const d = await figures(verb, url(transport), "--protocol", protocol, "--duration", "300ms", ...args);
@@ -146,7 +146,7 @@ test("logins: by password and by token, and refused ones", async () => {
     await writeFile(file("password"), "anna's\n", { mode: 0o600 });
     await writeFile(file("token"), minted.stdout, { mode: 0o600 });
     const tcp = `tcp://127.0.0.1:${strict.ports.tcp}`;
-    for (const protocol of ["mqtt", "mqtt311", "stomp"]) {
+    for (const protocol of ["mqtt311", "stomp"]) {
       for (const to of [strict.wsUrl, tcp]) {
         const words = ["fanout", to, "--subscribers", "2", "--protocol", protocol];
         for (const [status, more, ...args] of [

@@ -5,7 +5,7 @@
 
 Each point is a fresh brokerd with one thread, pinned to one processor with the load on another, and the median of some rounds. Costs are
 processor time of brokerd. Writes growth.json and one SVG for each series to the folder; prints what it measures. `--most` and `--largest`
-leave out the points above: to try it, --most 1000 --largest 65536 --rounds 1 --seconds 0.5.
+leave out the points above: to try it, --most 1000 --largest 65536 --rounds 1 --seconds 0.5. brokerctl is the one beside brokerd.
 """
 import argparse
 import json
@@ -63,6 +63,10 @@ class Broker:
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024
 
+    def processor_seconds(self):
+        after_name = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
 
 def pin(index):
     processors = sorted(os.sched_getaffinity(0))
@@ -116,12 +120,20 @@ def retained(with_, n):
                 "bytes per message": (found["rss_kb"] * 1024 - before) / n if n >= 10_000 else None} # below, RocksDB's memtable is more
 
 
+# wsload takes no packets above 1 MiB; brokerctl bench does, and with five connections nothing but deliveries costs.
 def payloads(with_, n):
     with Broker(with_.brokerd) as broker:
-        found = load(with_, broker, "fanout", "--subs", 4, "--payload", n, "--window", max(1, min(32, (4 << 20) // n)),
-                     "--seconds", with_.seconds, "--warmup", with_.seconds / 4, "--drain", 10)
-        cost = microseconds(found["deliveries_per_broker_cpu_s"])
-        return {"us per delivery": cost, "ns per KiB": cost and cost * 1e3 / (n / 1024)}
+        command = [pathlib.Path(with_.brokerd).with_name("brokerctl"), "-o", "json", "--timeout", "60s", "bench", "fanout", f"ws://127.0.0.1:{broker.port}/",
+                   "--subscribers", "4", "--payload", str(n), "--window", str(max(1, min(32, (4 << 20) // n))), "--duration", f"{with_.seconds * 1000:.0f}ms"]
+        before = broker.processor_seconds()
+        done = subprocess.run(command, capture_output=True, text=True, preexec_fn=lambda: pin(1))
+        if not done.stdout.strip():
+            sys.exit(f"{' '.join(map(str, command))}: {done.stderr}")
+        found = json.loads(done.stdout)
+        if found["lost"] or found["closed_by_broker"]:
+            print(f"  {found['lost']} lost: {found['first_trouble']}")
+        cost = found["delivered"] and 1e6 * (broker.processor_seconds() - before) / found["delivered"]
+        return {"us per delivery": cost, "ns per KiB": cost * 1e3 / (n / 1024)}
 
 
 # name: how one point is measured, the points, what they count, and the figures: file, title, and the values drawn.
