@@ -69,6 +69,37 @@ result<bool, admin_error> admin_node::revoke_tokens(const admin::token_revocatio
     return keep({{storage::revocation_key(kind, name), storage::encode_revocation(at_ms)}});
 }
 
+result<admin::token_renewal, admin_error> admin_node::renew_token(const std::string& client_id, const std::string& token) {
+    if (facts_.access == nullptr) return no_authentication();
+    struct tried {
+        std::string user{};
+        result<time_point, close_cause> what;
+    };
+    for (std::size_t i = 0; i != shards_.size(); ++i) {
+        const auto here = on_shard<std::optional<tried>>(i, [client_id, token](shard& on) {
+            std::optional<tried> found;
+            on.for_each_connection([&](shard_connection& c) {
+                if (found || c.engine() == nullptr) return;
+                const auto client = c.engine()->info();
+                if (client.client_id != client_id) return;
+                if (auto what = broker::renew_token(c, token)) found = {.user = client.user, .what = *what};
+            });
+            return found;
+        });
+        if (!here) return fail(here.error());
+        if (!*here) continue;
+        const auto& [user, what] = **here;
+        if (what) return admin::token_renewal{.user = user, .expires = *what};
+        if (what.error() == close_cause::overload) {
+            return fail(admin_error{admin_error::kind::timeout, "nobody can tell at the moment whether the token is good; the client was disconnected and may come again"});
+        }
+        return fail(admin_error{admin_error::kind::forbidden, what.error() == close_cause::token_expired
+                                                                  ? "the token has expired; the client was disconnected"
+                                                                  : "the token is not good for this client, who was disconnected; the log says why"});
+    }
+    return fail(no_client());
+}
+
 result<std::vector<security::revocations::entry>, admin_error> admin_node::list_revoked(const std::optional<security::revocations::entry>& after,
                                                                                       std::size_t count_max) {
     if (facts_.access == nullptr) return no_authentication();

@@ -200,10 +200,12 @@ result<std::size_t, admin_error> admin_node::close_those(connection_test matches
     return closed;
 }
 
+admin_error admin_node::no_client() { return {admin_error::kind::not_found, "no connected client has this id"}; }
+
 result<std::size_t, admin_error> admin_node::kick(const std::string& client_id) {
     const auto is_it = [client_id](const shard_connection& c) { return c.engine() != nullptr && c.engine()->info().client_id == client_id; };
     const auto kicked = close_those(is_it, {.cause = close_cause::kicked, .detail = "by an administrator"});
-    if (kicked && *kicked == 0) return fail(admin_error{admin_error::kind::not_found, "no connected client has this id"});
+    if (kicked && *kicked == 0) return fail(no_client());
     return kicked;
 }
 

@@ -42,6 +42,7 @@ public:
     [[nodiscard]] bool ready() const override;
     [[nodiscard]] result<std::vector<admin::connection_row>, admin::admin_error> connections() override;
     [[nodiscard]] result<std::size_t, admin::admin_error> kick(const std::string& client_id) override;
+    [[nodiscard]] result<admin::token_renewal, admin::admin_error> renew_token(const std::string& client_id, const std::string& token) override;
     [[nodiscard]] result<std::vector<admin::session_row>, admin::admin_error> list_sessions() override;
     [[nodiscard]] result<admin::session_details, admin::admin_error> show_session(const std::string& id) override;
     [[nodiscard]] result<admin::held_messages, admin::admin_error> session_messages(const std::string& id, message_id after,
@@ -116,6 +117,7 @@ private:
     [[nodiscard]] result<bool, admin::admin_error> keep(std::vector<meta_row> rows);
     [[nodiscard]] result<bool, admin::admin_error> keep_users(const std::vector<security::user>& all);
     [[nodiscard]] bool is_in_file(const std::string& user) const;
+    [[nodiscard]] static admin::admin_error no_client();
     [[nodiscard]] std::size_t owner_of(std::string_view queue) const { return queue_table::owner_of(queue, shards_.size()); }
 
     node_facts facts_;

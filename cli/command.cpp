@@ -2,7 +2,6 @@
 
 #include "cli/output.hpp"
 #include "cli/text_file.hpp"
-#include "security/text_lines.hpp"
 
 #include <boost/json/parse.hpp>
 #include <fmt/format.h>
@@ -16,9 +15,7 @@ namespace broker::cli {
 client settings::broker(std::chrono::milliseconds patience) const {
     if (url.empty()) return {{.socket = socket}, "", patience};
     if (token_file.empty()) throw std::runtime_error{"--url needs --token FILE, with an API key: brokerctl apikey create NAME --scope manage"};
-    warn_if_others_read(token_file);
-    const auto text = read_text(token_file);
-    return {endpoint_of(url, ca_file), std::string{security::trimmed(text.substr(0, text.find('\n')))}, patience};
+    return {endpoint_of(url, ca_file), secret_in(token_file), patience};
 }
 
 std::string payload_of(const boost::json::object& o) {

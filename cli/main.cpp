@@ -3,6 +3,7 @@
 #include "cli/command.hpp"
 #include "cli/durability/check.hpp"
 #include "cli/output.hpp"
+#include "cli/text_file.hpp"
 
 #include <CLI/CLI.hpp>
 #include <boost/json/parse.hpp>
@@ -155,6 +156,16 @@ int main(int argc, char** argv) {
         if (ban_s == 0) return call("DELETE", "/api/v1/clients/" + encode_percent(id));
         const boost::json::object ban{{"kind", "client_id"}, {"whom", id}, {"for_s", ban_s}, {"reason", "kicked"}};
         status = show(s, s.broker().call("POST", "/api/v1/bans", boost::json::serialize(ban)), {});
+    });
+
+    auto* const refresh = clients->add_subcommand("refresh", "Gives its connection a new token or API key of the same user; a bad one ends the connection.");
+    refresh->add_option("ID", id, "Client id.")->required();
+    std::string token_file;
+    refresh->add_option("--token-file", token_file, "The token is this file's first line; - is standard input. There is no flag for the token itself: whoever "
+                                                    "lists processes would see it.")->required();
+    refresh->callback([&] {
+        const boost::json::object body{{"token", secret_in(token_file)}};
+        status = show(s, s.broker().call("POST", "/api/v1/clients/" + encode_percent(id) + "/token", boost::json::serialize(body)), {});
     });
 
     add_session_commands(app, s, status);

@@ -1,5 +1,7 @@
 #include "cli/text_file.hpp"
 
+#include "security/text_lines.hpp"
+
 #include <fmt/format.h>
 
 #include <fstream>
@@ -22,6 +24,12 @@ std::string read_text(const std::filesystem::path& file) {
     text.resize(static_cast<std::size_t>(in.gcount()));
     if (text.size() > most) throw std::runtime_error{fmt::format("{}: over {} bytes", file.string(), most)};
     return text;
+}
+
+std::string secret_in(const std::filesystem::path& file) {
+    warn_if_others_read(file);
+    const auto text = read_text(file);
+    return std::string{security::trimmed(std::string_view{text}.substr(0, text.find_first_of("\r\n")))};
 }
 
 void warn_if_others_read(const std::filesystem::path& file) {

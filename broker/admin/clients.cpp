@@ -1,4 +1,5 @@
-// Connected clients: list, show, kick.
+// Connected clients: list, show, kick, a new token.
+#include "admin/body.hpp"
 #include "admin/registry.hpp"
 
 namespace broker::admin {
@@ -36,11 +37,23 @@ response list(node& on, const request& r) {
     return json(rows);
 }
 
+response renew(node& on, const request& r) {
+    constexpr std::array<std::string_view, 1> known{"token"};
+    return with_body(r, known, [&](const boost::json::object& o) {
+        const auto token = text_at(o, "token");
+        if (token.empty()) return problem(400, "invalid", "write token");
+        const auto done = on.renew_token(r.rest[0], token);
+        if (!done) return problem(done.error());
+        return json(boost::json::object{{"id", r.rest[0]}, {"user", done->user}, {"expires_at", time_or_null(done->expires)}});
+    });
+}
+
 } // namespace
 
 void add_clients(registry& to) {
     to.add("GET", "/api/v1/clients", list);
     to.add("GET", "/api/v1/clients/{*}", list);
+    to.add("POST", "/api/v1/clients/{}/token", renew);
     to.add("DELETE", "/api/v1/clients/{*}", [](node& on, const request& r) {
         const auto kicked = on.kick(r.rest[0]);
         return kicked ? json(boost::json::object{{"kicked", *kicked}}) : problem(kicked.error());

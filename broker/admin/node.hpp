@@ -23,7 +23,7 @@
 namespace broker::admin {
 
 struct admin_error {
-    enum class kind : std::uint8_t { not_found, invalid, refused, timeout } what = kind::refused;
+    enum class kind : std::uint8_t { not_found, invalid, forbidden, refused, timeout } what = kind::refused;
     std::string detail;
 };
 
@@ -135,6 +135,11 @@ struct token_revocation {
     time_point until = never; // it may be forgotten then
     std::string user{};
     std::optional<time_point> issued_before{}; // nothing: now
+};
+
+struct token_renewal {
+    std::string user{};
+    time_point expires = never;
 };
 
 struct api_key_request {
@@ -270,6 +275,9 @@ public:
     [[nodiscard]] virtual bool ready() const = 0; // listeners are open, the store acknowledges
     [[nodiscard]] virtual result<std::vector<connection_row>, admin_error> connections() = 0;
     [[nodiscard]] virtual result<std::size_t, admin_error> kick(const std::string& client_id) = 0; // connections closed
+    // A new token or API key of the same user for a connected client, as if it had brought it itself: what is not good (forbidden) ends
+    // its connection.
+    [[nodiscard]] virtual result<token_renewal, admin_error> renew_token(const std::string& client_id, const std::string& token) = 0;
     [[nodiscard]] virtual result<std::vector<session_row>, admin_error> list_sessions() = 0;
     [[nodiscard]] virtual result<session_details, admin_error> show_session(const std::string& id) = 0;
     // What the session holds behind `after`, in the order of message ids. Fewer than `count_max`: that was all.

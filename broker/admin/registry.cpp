@@ -115,6 +115,7 @@ response problem(const admin_error& error) {
     switch (error.what) {
     case admin_error::kind::not_found: return problem(404, "not_found", error.detail);
     case admin_error::kind::invalid: return problem(400, "invalid", error.detail);
+    case admin_error::kind::forbidden: return problem(403, "forbidden", error.detail);
     case admin_error::kind::refused: return problem(409, "refused", error.detail);
     case admin_error::kind::timeout: return problem(503, "overload", error.detail);
     }

@@ -95,6 +95,7 @@ public:
     [[nodiscard]] const broker::engine* engine() const override { return engine_.get(); }
     [[nodiscard]] connection_id id() const override { return id_; }
     [[nodiscard]] connection_summary summary() const;
+    [[nodiscard]] std::optional<result<time_point, close_cause>> renew_token(std::string_view token);
 
 private:
     enum class phase : std::uint8_t { opening, open, draining, gone };
@@ -131,6 +132,7 @@ private:
     void lost(const error_code& ec); // the socket failed or ended
     void vanish(const close_reason& why);
     void disconnect_engine();
+    void judge(admission::answer given); // of who is in
     void count_packets();
     void watch_ticket();
     void watch_deadline();
@@ -541,15 +543,21 @@ void connection::disconnect_engine() {
     gate_.reset();
 }
 
-void connection::on_new_rules(time_point now) {
+void connection::on_new_rules(time_point) {
     if (!engine_ || !gate_ || engine_->closing()) return;
-    auto given = gate_->again();
-    if (!given) return;
-    if (auto* const may = std::get_if<welcome>(&*given)) {
-        engine_->on_rights(std::move(*may), now);
-    } else {
-        engine_->close(std::get<close_reason>(*given), now);
-    }
+    if (auto given = gate_->again()) judge(std::move(*given));
+}
+
+std::optional<result<time_point, close_cause>> connection::renew_token(std::string_view token) {
+    if (!engine_ || !gate_ || engine_->closing() || !gate_->expires()) return std::nullopt;
+    judge(gate_->renew(token));
+    if (const auto& why = engine_->closing()) return fail(why->cause);
+    return *gate_->expires();
+}
+
+void connection::judge(admission::answer given) {
+    if (auto* const may = std::get_if<welcome>(&given)) engine_->on_rights(std::move(*may), shard_.now());
+    else engine_->close(std::get<close_reason>(given), shard_.now());
     watch_deadline();
     out_.touch();
 }
@@ -633,6 +641,10 @@ connection_summary connection::summary() const {
 }
 
 connection_summary summary(const shard_connection& c) { return static_cast<const connection&>(c).summary(); }
+
+std::optional<result<time_point, close_cause>> renew_token(shard_connection& c, std::string_view token) {
+    return static_cast<connection&>(c).renew_token(token);
+}
 
 void open_connection(shard& on, tcp::socket socket, const tcp::endpoint& peer, const listener_info& from, connection_environment& environment) {
     auto& count = on.core().desk().count();

@@ -51,4 +51,8 @@ void open_connection(shard& on, boost::asio::ip::tcp::socket socket, const boost
 // The summary of a connection of a shard (every shard_connection is a connection).
 [[nodiscard]] connection_summary summary(const shard_connection& c);
 
+// A new token or API key for the client of a connection, as if it had brought it itself: what is not good ends the connection. When it ends, or
+// why it was refused; nothing: no client that had to prove itself is in over it. Threading: its shard's thread.
+[[nodiscard]] std::optional<result<time_point, close_cause>> renew_token(shard_connection& c, std::string_view token);
+
 } // namespace broker

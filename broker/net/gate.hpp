@@ -95,6 +95,8 @@ public:
 
     [[nodiscard]] std::optional<answer> ask(const newcomer& who, answered later) override;
     [[nodiscard]] answer renew(std::string_view token) override;
+    // When the token of who is in ends, without grace; nothing: nobody is in.
+    [[nodiscard]] std::optional<time_point> expires() const { return in_ ? std::optional{in_->expires} : std::nullopt; }
     void on_denied(security::action what, std::string_view topic, const security::rule* by) override;
 
     // Before its token ends: $SYS/clients/CLIENT_ID/token_expiring, once for each token.

@@ -197,6 +197,19 @@ test("the HTTP API answers to keys, each as far as it may, for as long as it is 
   assert.equal((await ask("/api/v1/clients", key)).status, 200);
   assert.equal((await ask("/api/v1/sessions", key)).status, 403);
 
+  const refresh = (id, by, token) => ask(`/api/v1/clients/${id}/token`, by, { method: "POST", body: JSON.stringify({ token }) });
+  const helper = await create("helper", "--scope", "manage:clients/+/token");
+  const client = await MqttClient.connect(broker.wsUrl, 5, { id: "one", username: "app", password: app });
+  assert.equal((await refresh("one", app, app)).status, 403);
+  assert.deepEqual(await (await refresh("one", helper, app)).json(), { id: "one", user: "apikey:app", expires_at: null });
+  assert.equal((await refresh("two", helper, app)).status, 404);
+  assert.equal((await ask("/api/v1/clients", helper)).status, 403);
+  const other = await refresh("one", helper, helper); // another user's
+  assert.equal(other.status, 403);
+  assert.equal((await other.json()).code, "forbidden");
+  await client.closed();
+  assert.equal(client.goodbye, 0x87);
+
   const began = Date.now();
   assert.equal((await ask("/api/v1/apikeys/app", boss, { method: "DELETE" })).status, 200);
   while (!(await reader.read()).done);
@@ -253,7 +266,7 @@ test("admin.http over TLS: brokerctl trusts its certificate, which is read anew"
 
 test("a broker without authentication says how to get some", async () => {
   const open = await Broker.start();
-  for (const args of [["apikey", "create", "x"], ["user", "list"]]) {
+  for (const args of [["apikey", "create", "x"], ["user", "list"], ["token", "revoked", "list"], ["client", "refresh", "x", "--token-file", new URL(import.meta.url).pathname]]) {
     const { code, stderr } = await open.ctl(...args);
     assert.equal(code, 1);
     assert.match(stderr, /auth\.store = true/);

@@ -313,6 +313,64 @@ test("a connection ends with its token", async () => {
   }
 });
 
+const refresh = (id, token) => command(brokerctl, ["--socket", broker.socket, "-o", "json", "client", "refresh", id, "--token-file", "-"], { input: `${token}\n` });
+
+// A STOMP client that is in, with the id as its client id.
+async function stomp(id, token) {
+  const socket = new WebSocket(broker.wsUrl, ["v12.stomp"], { headers: { authorization: `Bearer ${token}` } });
+  const client = { socket, frames: "" };
+  socket.on("message", (data) => { client.frames += data; });
+  socket.on("close", (code) => { client.code = code; });
+  await once(socket, "open");
+  socket.send(`CONNECT\naccept-version:1.2\nhost:x\nclient-id:${id}\n\n\0`);
+  await until(() => client.frames.startsWith("CONNECTED\n"), "CONNECTED");
+  return client;
+}
+
+test("a token is refreshed over HTTP: its end and its rights are those of the connection, in every protocol", async () => {
+  const better = { exp: now() + 600, acl: { sub: ["t/new"] } };
+  const done = (id) => ({ id, user: "tom", expires_at: new Date(better.exp * 1000).toISOString() });
+  for (const version of [4, 5]) {
+    const id = `fresh/${version}`;
+    const tom = await MqttClient.connect(broker.wsUrl, version, { id, username: "token", password: hs256({}) });
+    await assert.rejects(tom.subscribe("t/new", 1));
+    const { code, stdout, stderr } = await refresh(id, hs256(better));
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(JSON.parse(stdout), done(id));
+    assert.deepEqual(await tom.subscribe("t/new", 1), [1]);
+    assert.equal((await refresh(id, hs256({ exp: now() + 2 }))).code, 0); // the shorter one ends it
+    await tom.closed();
+    assert.deepEqual([tom.closeCode, tom.goodbye], [4401, version === 5 ? 0x87 : undefined]);
+  }
+  const sue = await stomp("fresh", hs256({}));
+  assert.deepEqual(JSON.parse((await refresh("fresh", hs256(better))).stdout), done("fresh"));
+  sue.socket.send("SUBSCRIBE\nid:1\ndestination:/topic/t/new\nreceipt:r\n\n\0");
+  await until(() => sue.frames.includes("RECEIPT\n"), "RECEIPT");
+  assert.equal((await refresh("fresh", hs256({ exp: now() + 2, acl: better.acl }))).code, 0);
+  await until(() => sue.code, "the connection's end");
+  assert.match(sue.frames, /ERROR\n[^]*^code:token_expired$/m);
+});
+
+test("a token that is refused over HTTP ends the connection, as one that its client brings", async () => {
+  for (const [bad, said] of [[hs256({ sub: "eve" }), /is not good for this client/], ["nonsense", /is not good for this client/], [hs256({ exp: now() - 1 }), /has expired/]]) {
+    const tom = await MqttClient.connect(broker.wsUrl, 5, { id: "refused", username: "token", password: hs256({}) });
+    const { code, stderr } = await refresh("refused", bad);
+    assert.equal(code, 4);
+    assert.match(stderr, said);
+    assert.ok(!stderr.includes("eve"));
+    await tom.closed();
+    assert.deepEqual([tom.closeCode, tom.goodbye], [4401, 0x87]);
+  }
+  const sue = await stomp("refused", hs256({}));
+  assert.equal((await refresh("refused", hs256({ sub: "eve" }))).code, 4);
+  await until(() => sue.code, "the connection's end");
+  assert.equal(sue.code, 4401);
+  assert.match(sue.frames, /ERROR\n[^]*^code:token_invalid$/m);
+  const gone = await refresh("refused", hs256({}));
+  assert.deepEqual([gone.code, /no connected client/.test(gone.stderr)], [1, true]);
+  assert.equal((await refresh("refused", "")).code, 1);
+});
+
 async function revoked(...more) {
   const { code, stdout, stderr } = await broker.ctl("token", "revoked", "list", "-o", "json", ...more);
   assert.equal(code, 0, stderr);
@@ -335,7 +393,8 @@ test("revoked tokens: whoever came with one is cut off, and nobody comes with it
   assert.ok(Date.now() - began < 1000 * Number(process.env.SLOWNESS ?? 1));
   assert.equal(gil.goodbye, 0x87);
   assert.equal((await attempt("mqtt", sources.password(goes))).admitted, false);
-  gil = await MqttClient.connect(broker.wsUrl, 5, { id: "gil", ...by(hs256({ jti: "newer", sub: "gil", iat: now() - 5 })) });
+  const earlier = now() - 5;
+  gil = await MqttClient.connect(broker.wsUrl, 5, { id: "gil", ...by(hs256({ jti: "newer", sub: "gil", iat: earlier })) });
   assert.equal((await broker.ctl("token", "revoke", "--user", "gil")).code, 0);
   await gil.closed();
   assert.equal(sam.ended, false);
@@ -351,7 +410,7 @@ test("revoked tokens: whoever came with one is cut off, and nobody comes with it
   assert.equal((await broker.ctl("token", "revoked", "list", "--after", "gil")).code, 1);
   for (const protocol of ["mqtt", "stomp"]) {
     assert.equal((await attempt(protocol, sources.header(goes))).admitted, false);
-    assert.equal((await attempt(protocol, sources.header(hs256({ sub: "gil", iat: now() - 5 })))).admitted, false);
+    assert.equal((await attempt(protocol, sources.header(hs256({ sub: "gil", iat: earlier })))).admitted, false);
     assert.equal((await attempt(protocol, sources.header(hs256({ sub: "gil", iat: now() + 5 })))).admitted, true);
     assert.equal((await attempt(protocol, sources.header(stays))).admitted, true);
   }

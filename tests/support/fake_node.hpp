@@ -26,6 +26,12 @@ public:
         if (connection_rows.size() == before) return fail(not_found("no client " + id));
         return before - connection_rows.size();
     }
+    result<admin::token_renewal, admin::admin_error> renew_token(const std::string& id, const std::string& token) override {
+        if (id == "nobody") return fail(not_found("no client " + id));
+        if (token == "bad") return fail(admin::admin_error{admin::admin_error::kind::forbidden, "not good"});
+        calls.push_back("renew " + id + " " + token);
+        return admin::token_renewal{.user = "anna", .expires = token == "key" ? never : from_epoch_ms(1000)};
+    }
     std::vector<admin::ban_row> bans;
     result<std::vector<admin::ban_row>, admin::admin_error> list_bans() override { return bans; }
     result<std::size_t, admin::admin_error> add_ban(const admin::ban_row& who, seconds lasts) override {

@@ -90,6 +90,25 @@ TEST_CASE("publish: what is wrong is named, nothing is published") {
     }
 }
 
+TEST_CASE("clients: a new token for one that is connected") {
+    test::fake_node node;
+    const auto answered = ask(node, "POST", "/api/v1/clients/a%2Fb/token", R"({"token":"x.y.z"})");
+    CHECK(answered.status == 200);
+    CHECK(boost::json::parse(answered.body) == boost::json::parse(R"({"id":"a/b","user":"anna","expires_at":"1970-01-01T00:00:01.000Z"})"));
+    CHECK(boost::json::parse(ask(node, "POST", "/api/v1/clients/a/token", R"({"token":"key"})").body).at("expires_at").is_null());
+    CHECK(node.calls == std::vector<std::string>{"renew a/b x.y.z", "renew a key"});
+    CHECK(ask(node, "POST", "/api/v1/clients/nobody/token", R"({"token":"x"})").status == 404);
+    const auto bad = ask(node, "POST", "/api/v1/clients/a/token", R"({"token":"bad"})");
+    CHECK(bad.status == 403);
+    CHECK(detail(bad) == "not good");
+    for (const auto* const wrong : {"{}", R"({"token":""})", R"({"token":5})", R"({"token":"x","user":"b"})", "x"}) {
+        CAPTURE(wrong);
+        CHECK(ask(node, "POST", "/api/v1/clients/a/token", wrong).status == 400);
+    }
+    CHECK(ask(node, "GET", "/api/v1/clients/a/b/token").status == 404); // a client's id
+    CHECK(node.calls.size() == 2);
+}
+
 TEST_CASE("clients: list, show, kick; an unknown one is 404") {
     test::fake_node node;
     auto& row = node.connection_rows.emplace_back();
