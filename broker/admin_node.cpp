@@ -150,6 +150,9 @@ result<admin::status, admin_error> admin_node::get_status() {
     s.auth_hook_seconds = {.bounds = {hook.bounds.begin(), hook.bounds.end()},
                            .counts = {hook.requests.begin(), hook.requests.end()},
                            .sum = static_cast<double>(hook.microseconds) / 1e6};
+    if (facts_.access != nullptr) {
+        facts_.access->logins().for_each([&s](auto by, auto outcome, auto times) { s.logins.push_back({.method = by, .result = outcome, .times = times}); });
+    }
     s.store_pending_bytes = store_.pending_bytes();
     const auto metrics = store_.metrics();
     const auto convert = [](const storage::histogram& h) {

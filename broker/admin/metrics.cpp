@@ -154,6 +154,10 @@ response metrics(node& on, const request&) {
         c.value("broker_limit_refusals_total", "Requests refused because a limit is reached.", counter, n(s->sums.refused[l]),
                 {{"limit", std::string{key(static_cast<limit_kind>(l))}}});
     }
+    for (const auto l : {limit_kind::publish_rate, limit_kind::user_publish_rate}) {
+        c.value("broker_rate_limited_total", "Times a client published more than its rates allow.", counter, n(s->sums.refused[static_cast<std::size_t>(l)]),
+                {{"limit", std::string{key(l)}}});
+    }
     c.value("broker_stomp_headers_altered_total",
             "Headers a STOMP receiver's version or the protocol cannot express: replaced in part or left out.", counter,
             n(s->sums.stomp_headers_altered));
@@ -178,6 +182,10 @@ response metrics(node& on, const request&) {
     c.histogram_of("broker_store_fsync_seconds", "Synced writes.", s->store_fsync_seconds);
     c.histogram_of("broker_store_batch_messages", "Operations per group commit.", s->store_batch_messages);
     c.value("broker_store_failed", "1 while durable publications are refused.", gauge, s->store_failed ? 1 : 0);
+    for (const auto& l : s->logins) {
+        c.value("broker_auth_total", "Logins, by the method that decided and what came of them.", counter, n(l.times),
+                {{"method", std::string{l.method}}, {"result", std::string{l.result}}});
+    }
     c.value("broker_jwks_fetches_total", "Fetches of auth.jwt.jwks_url.", counter, n(s->jwks_fetched), {{"result", "ok"}});
     c.value("broker_jwks_fetches_total", "Fetches of auth.jwt.jwks_url.", counter, n(s->jwks_failed), {{"result", "failed"}});
     for (const auto& [result, times] : s->auth_hook) {

@@ -228,6 +228,12 @@ struct histogram { // seconds
     double sum = 0;
 };
 
+struct login_count {
+    std::string_view method; // "jwt"
+    std::string_view result; // "allowed"
+    std::uint64_t times = 0;
+};
+
 struct status {
     std::string version;
     std::string node_name;
@@ -247,6 +253,7 @@ struct status {
     std::size_t session_queue_messages = 0;
     bool store_failed = false;
     std::vector<alarm> alarms;
+    std::vector<login_count> logins; // empty: everybody is let in
     std::uint64_t jwks_fetched = 0; // auth.jwt.jwks_url
     std::uint64_t jwks_failed = 0;
     std::vector<std::pair<std::string_view, std::uint64_t>> auth_hook; // what came of its requests, and how often

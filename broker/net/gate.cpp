@@ -62,7 +62,7 @@ std::optional<admission::answer> gate::ask_pool(const std::shared_ptr<const secu
         from_.address, [control, asked = std::move(asked)] { return control->answer(asked); },
         [&on = shard_](std::function<void()> then) { on.inbox().post(mail{errand{std::move(then)}}); },
         [this, later = std::move(later)](security::access_decision given_now) { later(decided(after_waiting(std::move(given_now))), shard_.now()); });
-    if (!question_) return busy("too many passwords are being checked");
+    if (!question_) return busy(security::method::users, "too many passwords are being checked");
     return std::nullopt;
 }
 
@@ -87,11 +87,12 @@ std::optional<admission::answer> gate::ask_hook(const std::shared_ptr<const secu
         });
     if (question_) return std::nullopt;
     hook->on_busy();
-    return busy("too many wait for the hook");
+    return busy(security::method::http, "too many wait for the hook");
 }
 
-admission::answer gate::busy(std::string_view doing) {
+admission::answer gate::busy(security::method by, std::string_view doing) {
     connect_ = {};
+    desk_->logins().count(by, login_counts::outcome::unavailable);
     spdlog::warn("client {} from {}: refused, {}", utf8_prefix(client_id_, 80), from_.address, doing);
     return close_reason{.cause = close_cause::overload, .detail = "busy, try again"};
 }
@@ -105,6 +106,7 @@ security::access_decision gate::after_waiting(security::access_decision given) c
 
 admission::answer gate::decided(security::access_decision given) {
     connect_ = {};
+    if (!in_) desk_->logins().count(given);
     if (const auto* const no = std::get_if<security::denied>(&given)) {
         spdlog::warn("client {} from {}: not let in: {}", utf8_prefix(client_id_, 80), from_.address, no->why);
         if (no->unavailable) return close_reason{.cause = close_cause::overload, .detail = "cannot be told at the moment, try again"};

@@ -5,6 +5,7 @@
 #include "core/publish_meter.hpp"
 #include "net/auth_hook.hpp"
 #include "net/doorkeeper.hpp"
+#include "net/login_counts.hpp"
 #include "net/user_quotas.hpp"
 #include "protocols/admission.hpp"
 #include "security/access_control.hpp"
@@ -70,6 +71,7 @@ public:
         return change(stored_);
     }
     [[nodiscard]] security::worker_pool& pool() { return pool_; }
+    [[nodiscard]] login_counts& logins() { return logins_; }
 
 private:
     settings settings_;
@@ -78,6 +80,7 @@ private:
     mutable std::shared_mutex stored_mutex_;
     security::stored_access stored_;
     security::worker_pool pool_;
+    login_counts logins_;
     std::shared_ptr<auth_hook> hook_; // null: none is asked
     std::stop_source ending_;
     std::optional<security::worker_pool> hook_pool_; // from the first hook on
@@ -112,7 +115,7 @@ private:
                                                answered later);
     [[nodiscard]] std::optional<answer> ask_hook(const std::shared_ptr<const security::access_control>& control, security::hook_question asked, answered later);
     [[nodiscard]] std::optional<answer> ask_pool(const std::shared_ptr<const security::access_control>& control, security::password_question asked, answered later);
-    [[nodiscard]] answer busy(std::string_view doing);
+    [[nodiscard]] answer busy(security::method by, std::string_view doing);
     [[nodiscard]] bool await_keys(const security::access_control& control, answered later);
     [[nodiscard]] security::access_decision decision_of(const security::access_control& control) const;
     [[nodiscard]] security::access_decision after_waiting(security::access_decision given) const;

@@ -23,6 +23,7 @@
 namespace broker::security {
 
 enum class method : std::uint8_t { token, api_key, users, certificate, http, anonymous };
+inline constexpr std::size_t methods = 6;
 [[nodiscard]] std::string_view name(method m);
 
 struct access_settings {

@@ -371,6 +371,29 @@ test("a token that is refused over HTTP ends the connection, as one that its cli
   assert.equal((await refresh("refused", "")).code, 1);
 });
 
+test("logins are counted by method and result, each once", async () => {
+  const counts = async () => {
+    const metrics = await broker.metrics();
+    return Object.fromEntries([["jwt", "allowed"], ["jwt", "denied"], ["jwt", "expired"], ["users", "allowed"], ["users", "denied"], ["none", "denied"], ["apikeys", "denied"]]
+      .map((words) => [words.join(" "), metrics("broker_auth_total", ...words)]));
+  };
+  const before = await counts();
+  const tom = await MqttClient.connect(broker.wsUrl, 5, { id: "counted", username: "token", password: hs256({}) });
+  assert.equal((await refresh("counted", hs256({}))).code, 0); // no login
+  for (const protocol of ["mqtt", "stomp"]) {
+    await attempt(protocol, sources.header("nonsense"));
+    await attempt(protocol, sources.header(hs256({ exp: now() - 1 })));
+    await attempt(protocol, { user: "anna", password: "anna's" });
+    await attempt(protocol, { user: "anna", password: "bob's" });
+    await attempt(protocol);
+    await attempt(protocol, sources.header(`bk_sensor_${"x".repeat(43)}`));
+  }
+  const after = await counts();
+  assert.deepEqual(Object.fromEntries(Object.entries(after).map(([name, n]) => [name, n - before[name]])),
+                   { "jwt allowed": 1, "jwt denied": 2, "jwt expired": 2, "users allowed": 2, "users denied": 2, "none denied": 2, "apikeys denied": 2 });
+  await tom.cut();
+});
+
 async function revoked(...more) {
   const { code, stdout, stderr } = await broker.ctl("token", "revoked", "list", "-o", "json", ...more);
   assert.equal(code, 0, stderr);

@@ -24,7 +24,7 @@ TEST_CASE("every series has HELP and TYPE") {
           "broker_packets_received_total", "broker_packets_sent_total", "broker_sockets_opened_total", "broker_subscriptions", "broker_retained_messages", "broker_retained_bytes",
           "broker_messages_received_total", "broker_messages_sent_total", "broker_messages_dropped_total", "broker_limit_refusals_total",
           "broker_message_bytes_total", "broker_network_bytes_total", "broker_session_queue_messages", "broker_slow_consumers",
-          "broker_store_commit_seconds", "broker_store_fsync_seconds", "broker_store_batch_messages", "broker_store_failed", "broker_jwks_fetches_total", "broker_hook_seconds",
+          "broker_store_commit_seconds", "broker_store_fsync_seconds", "broker_store_batch_messages", "broker_store_failed", "broker_rate_limited_total", "broker_jwks_fetches_total", "broker_hook_seconds",
           "process_cpu_seconds_total", "process_resident_memory_bytes", "process_virtual_memory_bytes",
           "process_start_time_seconds", "process_open_fds", "process_max_fds"}) {
         CAPTURE(name);
@@ -43,6 +43,8 @@ TEST_CASE("counters carry their labels; histograms are cumulative") {
     node.state.store_failed = true;
     node.state.jwks_failed = 6;
     node.state.auth_hook = {{"allow", 7}};
+    node.state.logins = {{.method = "jwt", .result = "expired", .times = 8}, {.method = "none", .result = "denied", .times = 0}};
+    node.state.sums.refuse(limit_kind::user_publish_rate);
     node.state.alarms = {{.name = "disk_full", .detail = "no room"}};
     node.state.store_commit_seconds = {.bounds = {0.1, 1}, .counts = {2, 3, 4}, .sum = 12};
     const auto text = scrape(node);
@@ -54,6 +56,10 @@ TEST_CASE("counters carry their labels; histograms are cumulative") {
     CHECK(has(text, "broker_limit_refusals_total{limit=\"mqtt.receive_maximum\"} 0"));
     CHECK(has(text, "broker_store_failed 1"));
     CHECK(has(text, "broker_hook_requests_total{hook=\"auth\",result=\"allow\"} 7"));
+    CHECK(has(text, "broker_auth_total{method=\"jwt\",result=\"expired\"} 8"));
+    CHECK(has(text, "broker_auth_total{method=\"none\",result=\"denied\"} 0"));
+    CHECK(has(text, "broker_rate_limited_total{limit=\"limits.per_user.publish_rate\"} 1"));
+    CHECK(has(text, "broker_rate_limited_total{limit=\"limits.per_client.publish_rate\"} 0"));
     CHECK(has(text, "broker_jwks_fetches_total{result=\"failed\"} 6"));
     CHECK(has(text, "broker_alarms{name=\"disk_full\"} 1"));
     CHECK(has(text, "broker_store_commit_seconds_bucket{le=\"0.1\"} 2"));
