@@ -106,6 +106,18 @@ result<std::vector<security::revocations::entry>, admin_error> admin_node::list_
     return facts_.access->with_stored([&](const auto& stored) { return stored.revoked.list(after, count_max, clock_.now()); });
 }
 
+result<security::ruling, admin_error> admin_node::test_rights(const security::identity& who, security::action what, const std::string& topic) {
+    std::shared_ptr<const security::rights> may;
+    if (facts_.access != nullptr) {
+        auto given = facts_.access->with_stored([&](const auto& stored) { return facts_.access->now()->rights_of(who, stored); });
+        if (!given) return fail(admin_error{admin_error::kind::invalid, std::move(given.error())});
+        may = std::move(*given);
+    }
+    auto ruled = security::ruling_on(may.get(), what, topic, shared_.bounds);
+    if (!ruled) return fail(admin_error{admin_error::kind::invalid, std::move(ruled.error())});
+    return std::move(*ruled);
+}
+
 result<admin::new_api_key, admin_error> admin_node::create_api_key(const admin::api_key_request& wanted) {
     if (facts_.access == nullptr) return no_authentication();
     const auto text = security::new_api_key(wanted.name);

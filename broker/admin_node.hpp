@@ -67,6 +67,8 @@ public:
     [[nodiscard]] result<bool, admin::admin_error> revoke_tokens(const admin::token_revocation& what) override;
     [[nodiscard]] result<std::vector<security::revocations::entry>, admin::admin_error> list_revoked(
         const std::optional<security::revocations::entry>& after, std::size_t count_max) override;
+    [[nodiscard]] result<security::ruling, admin::admin_error> test_rights(const security::identity& who, security::action what,
+                                                                           const std::string& topic) override;
     [[nodiscard]] result<admin::new_api_key, admin::admin_error> create_api_key(const admin::api_key_request& wanted) override;
     [[nodiscard]] result<std::vector<admin::api_key_row>, admin::admin_error> list_api_keys() override;
     [[nodiscard]] result<bool, admin::admin_error> delete_api_key(const std::string& name) override;

@@ -1,14 +1,14 @@
-// brokerctl acl: rules in files, without a broker.
+// brokerctl acl: rules in files, without a broker, and those of the running one.
 #include "cli/command.hpp"
 #include "cli/text_file.hpp"
 #include "core/limits.hpp"
-#include "core/topic.hpp"
 #include "security/mosquitto_acl.hpp"
-#include "security/rights.hpp"
+#include "security/ruling.hpp"
 #include "security/text_lines.hpp"
 
 #include <CLI/CLI.hpp>
 #include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
@@ -24,6 +24,7 @@ struct arguments {
     std::string file{};
     std::string user{};
     std::string client_id{};
+    std::vector<std::string> roles{};
     std::vector<std::string> claims{};
     std::string action = "subscribe";
     std::string topic{};
@@ -57,68 +58,59 @@ int list(const settings& s, const arguments& a) {
     return show(s, {.status = 200, .body = json::serialize(rows) + "\n"}, {"role", "rule", "origin"});
 }
 
-std::optional<security::action> action_named(std::string_view word) {
-    for (std::size_t a = 0; a < security::actions; ++a) {
-        if (security::name(static_cast<security::action>(a)) == word) return static_cast<security::action>(a);
-    }
-    return std::nullopt;
+int show_verdict(const settings& s, const answer& a) {
+    if (const int status = show(s, a, {}); status != 0) return status;
+    return json::parse(a.body).at("verdict") == "allowed" ? 0 : check_failed;
+}
+
+// Of a file.
+int test_file(const settings& s, const arguments& a, const security::identity& who) {
+    const auto book = security::rule_book::make(policy_in(a.file));
+    if (!book) throw std::runtime_error{book.error()};
+    const auto rights = (*book)->rights_of(who);
+    if (!rights) throw std::runtime_error{rights.error()};
+    const auto ruled = security::ruling_on(rights->get(), *security::action_named(a.action), a.topic, limits{});
+    if (!ruled) return say(usage, ruled.error());
+    return show_verdict(s, {.status = 200, .body = json::serialize(describe(*ruled)) + "\n"});
+}
+
+// Of the running broker.
+int test_broker(const settings& s, const arguments& a, const security::identity& who) {
+    json::object claims;
+    for (const auto& [claim, values] : who.claims) claims[claim] = json::array(values.begin(), values.end());
+    const json::object asked{{"user", who.user},          {"client_id", who.client_id}, {"roles", json::array(who.roles.begin(), who.roles.end())},
+                             {"claims", std::move(claims)}, {"action", a.action},         {"topic", a.topic}};
+    return show_verdict(s, s.broker().call("POST", "/api/v1/acl/test", json::serialize(asked)));
 }
 
 int test(const settings& s, const arguments& a) {
-    security::identity who{.user = a.user, .client_id = a.client_id};
+    security::identity who{.user = a.user, .client_id = a.client_id, .roles = a.roles};
     for (const auto& c : a.claims) {
         const auto equals = c.find('=');
         if (equals == std::string::npos) return say(usage, fmt::format("--claim {}: write NAME=VALUE", c));
         who.claims[c.substr(0, equals)].push_back(c.substr(equals + 1));
     }
-    const auto book = security::rule_book::make(policy_in(a.file));
-    if (!book) throw std::runtime_error{book.error()};
-    const auto rights = (*book)->rights_of(who);
-    if (!rights) throw std::runtime_error{rights.error()};
-
-    const auto asked = *action_named(a.action);
-    const bool subscribing = asked == security::action::subscribe || asked == security::action::queue_read;
-    const limits bounds;
-    if (subscribing ? !topic_filter::parse(a.topic, bounds) : !is_topic_name(a.topic, bounds)) {
-        return say(usage, fmt::format("'{}' is no {}", a.topic, subscribing ? "topic filter" : "topic name"));
-    }
-    const security::rule* by = nullptr;
-    std::string_view verdict;
-    if (subscribing) {
-        const auto v = (*rights)->verdict_on_subscription(a.topic);
-        by = v.by;
-        verdict = v.what == security::coverage::all ? "allowed" : v.what == security::coverage::part ? "part" : "denied";
-    } else {
-        const auto publishing = asked == security::action::publish || asked == security::action::queue_write;
-        const auto v = (*rights)->verdict_on(publishing ? security::rights::publishing_to(a.topic) : asked, a.topic);
-        by = v.by;
-        verdict = v.allowed ? "allowed" : "denied";
-    }
-    json::object shown{{"verdict", verdict}, {"rule", by == nullptr ? "none: no rule allows it" : security::text(*by)}};
-    if (by == nullptr && verdict == "allowed") shown["rule"] = "none: no rule speaks of it";
-    if (by != nullptr) shown["origin"] = by->origin;
-    if (verdict == "part") shown["note"] = "messages on topics that are not allowed are held back";
-    const int status = show(s, {.status = 200, .body = json::serialize(shown) + "\n"}, {});
-    return status != 0 ? status : verdict == "allowed" ? 0 : check_failed;
+    return a.file.empty() ? test_broker(s, a, who) : test_file(s, a, who);
 }
 
-CLI::App* with_file(CLI::App* verb, arguments& a) {
-    verb->add_option("--file", a.file, "Lines such as 'allow publish a/%u/#', or Mosquitto's acl_file; - is standard input.")->required();
-    return verb;
-}
+constexpr auto about_file = "Lines such as 'allow publish a/%u/#', or Mosquitto's acl_file; - is standard input.";
 
 } // namespace
 
 void add_acl_commands(CLI::App& app, const settings& s, int& status) {
     const auto args = std::make_shared<arguments>();
     auto& a = *args; // the callbacks keep it
-    auto* const acl = app.add_subcommand("acl", "Rights, without a broker.")->require_subcommand(1);
-    with_file(acl->add_subcommand("list", "The rules in a file, as the broker reads them."), a)->callback([args, &s, &status] { status = list(s, *args); });
+    auto* const acl = app.add_subcommand("acl", "Rights.")->require_subcommand(1);
+    auto* const listed = acl->add_subcommand("list", "The rules in a file, as the broker reads them.");
+    listed->add_option("--file", a.file, about_file)->required();
+    listed->callback([args, &s, &status] { status = list(s, *args); });
 
-    auto* const tested = with_file(acl->add_subcommand("test", "Says whether they allow something, and which rule decides: "
-                                                               "brokerctl acl test --file acl --user anna --action subscribe 'room/#'"), a);
+    auto* const tested = acl->add_subcommand("test", "Says whether something is allowed, and which rule decides: of the running broker, or of a file: "
+                                                     "brokerctl acl test --user anna --action subscribe 'room/#'");
+    tested->add_option("--file", a.file, about_file);
     tested->add_option("--user", a.user, "The user (default: an anonymous client).");
     tested->add_option("--client-id", a.client_id, "The client id.");
+    tested->add_option("--role", a.roles, "A role besides those the rules give the user, as of a token; repeats.");
     tested->add_option("--claim", a.claims, "A claim for placeholders, NAME=VALUE; repeats.");
     tested->add_option("--action", a.action, "What is to be done (default: subscribe).")
         ->check(CLI::IsMember({"connect", "publish", "subscribe", "retain", "queue_read", "queue_write", "manage"}));

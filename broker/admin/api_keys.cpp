@@ -6,18 +6,6 @@ namespace broker::admin {
 
 namespace {
 
-std::vector<std::string> texts_at(const boost::json::object& o, std::string_view key) {
-    std::vector<std::string> made;
-    const auto* const v = o.if_contains(key);
-    if (v == nullptr) return made;
-    if (!v->is_array()) throw wrong_type{key, "a list of strings"};
-    for (const auto& one : v->as_array()) {
-        if (!one.is_string()) throw wrong_type{key, "a list of strings"};
-        made.emplace_back(one.as_string());
-    }
-    return made;
-}
-
 response create(node& on, const request& r) {
     constexpr std::array<std::string_view, 3> known{"name", "scopes", "ttl_s"};
     return with_body(r, known, [&](const boost::json::object& o) {

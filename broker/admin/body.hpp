@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace broker::admin {
 
@@ -39,6 +40,18 @@ inline bool flag_at(const boost::json::object& o, std::string_view key, bool oth
     if (v == nullptr) return otherwise;
     if (!v->is_bool()) throw wrong_type{key, "true or false"};
     return v->as_bool();
+}
+
+inline std::vector<std::string> texts_at(const boost::json::object& o, std::string_view key) {
+    std::vector<std::string> texts;
+    const auto* const v = o.if_contains(key);
+    if (v == nullptr) return texts;
+    if (!v->is_array()) throw wrong_type{key, "a list of strings"};
+    for (const auto& one : v->as_array()) {
+        if (!one.is_string()) throw wrong_type{key, "a list of strings"};
+        texts.emplace_back(one.as_string());
+    }
+    return texts;
 }
 
 // Runs `then` with the body; an unknown member or one of a wrong type is a 400 that names it.

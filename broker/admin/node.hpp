@@ -12,6 +12,7 @@
 #include "protocols/engine.hpp"
 #include "routing/subscription.hpp"
 #include "security/revocations.hpp"
+#include "security/ruling.hpp"
 #include "session/held_message.hpp"
 
 #include <functional>
@@ -319,6 +320,8 @@ public:
     // What is revoked now, as revocations::list() has it.
     [[nodiscard]] virtual result<std::vector<security::revocations::entry>, admin_error> list_revoked(
         const std::optional<security::revocations::entry>& after, std::size_t count_max) = 0;
+    // May he? With the roles that the configuration gives him, besides those he is said to have.
+    [[nodiscard]] virtual result<security::ruling, admin_error> test_rights(const security::identity& who, security::action what, const std::string& topic) = 0;
     // What the store keeps of who comes in. In effect at once, and on disk when it returns; connections that came with what is gone are ended.
     [[nodiscard]] virtual result<new_api_key, admin_error> create_api_key(const api_key_request& wanted) = 0;
     [[nodiscard]] virtual result<std::vector<api_key_row>, admin_error> list_api_keys() = 0;

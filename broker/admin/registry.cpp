@@ -23,6 +23,7 @@ registry::registry() {
     add_retained(*this);
     add_queues(*this);
     add_store(*this);
+    add_acl(*this);
     add_tokens(*this);
     add_api_keys(*this);
     add_users(*this);

@@ -78,6 +78,7 @@ void add_sessions(registry& to);
 void add_retained(registry& to);
 void add_queues(registry& to);
 void add_store(registry& to);
+void add_acl(registry& to);
 void add_tokens(registry& to);
 void add_api_keys(registry& to);
 void add_users(registry& to);

@@ -171,6 +171,16 @@ std::shared_ptr<const rights> access_control::rights_of_key(std::string_view tex
     return may ? *may : nullptr;
 }
 
+result<std::shared_ptr<const rights>, std::string> access_control::rights_of(identity who, const stored_access& stored) const {
+    if (who.user.starts_with(api_key_user_prefix)) {
+        const auto key = stored.keys.find(std::string_view{who.user}.substr(api_key_user_prefix.size()));
+        if (!key) return fail(fmt::format("there is no API key for the user '{}'", who.user));
+        who.roles.insert(who.roles.end(), key->gives.roles.begin(), key->gives.roles.end());
+        who.own.insert(who.own.end(), key->gives.rules.begin(), key->gives.rules.end());
+    }
+    return rules_->rights_of(who);
+}
+
 access_decision access_control::with_rights(admitted who) const {
     if (who.by != method::api_key && who.who.user.starts_with(api_key_user_prefix)) {
         return denied{.by = who.by, .why = fmt::format("user '{}': such names are those of API keys", who.who.user)};

@@ -99,6 +99,10 @@ public:
     // What an API key may where there is no client: over HTTP. Null: it is not good.
     [[nodiscard]] std::shared_ptr<const rights> rights_of_key(std::string_view text, const stored_access& stored, time_point now) const;
 
+    // What somebody may with the roles and claims he has, those the configuration gives him, and, as the user of an API key, what it brings. Error: one
+    // line: there is no such key, or what rule_book::rights_of() says.
+    [[nodiscard]] result<std::shared_ptr<const rights>, std::string> rights_of(identity who, const stored_access& stored) const;
+
     // Who decides before the store does.
     [[nodiscard]] const user_table& file_users() const { return *users_; }
 

@@ -42,6 +42,10 @@ expect(0 "mosquitto:user:anna +allow subscribe room/# +.*acl:3" acl list --file 
 file(WRITE ${acl} "allow publish t/%{tenant}/#\n")
 expect(0 "allowed" acl test --file ${acl} --claim tenant=x --action publish t/x/y)
 expect(2 "denied" acl test --file ${acl} --claim tenant=x --action publish t/y/y)
+file(WRITE ${acl} "allow publish a/#\nallow subscribe $share/g/t/a\nallow subscribe t/a\n")
+expect(2 "denied.*topics that begin with . are the server's" acl test --file ${acl} --action publish "$SYS/x")
+expect(2 "verdict +denied" acl test --file ${acl} "$share/g/t/+")
+expect(0 "allowed" acl test --file ${acl} --role r "$share/g/t/a")
 file(WRITE ${acl} "allow publish a\nallow fly b\n")
 expect(1 "acl:2: rule 'allow fly b'" acl list --file ${acl})
 

@@ -67,6 +67,8 @@ test("a key comes in by every source, and may what its scopes and its roles say"
   assert.equal(await stomp({ login: "reader", passcode: `${key.slice(0, -1)}${key.endsWith("A") ? "B" : "A"}` }), false);
 
   const client = await MqttClient.connect(broker.wsUrl, 5, { username: "reader", password: key });
+  const may = async (...args) => (await broker.ctl("acl", "test", "--user", "apikey:reader", ...args)).code;
+  assert.deepEqual([await may("news/today"), await may("--action", "publish", "out/a"), await may("--action", "publish", "news/today"), await may("#")], [0, 0, 2, 2]);
   assert.deepEqual(await client.subscribe("news/today", 1), [1]);
   await client.publish("out/a", "x", 1);
   await assert.rejects(client.publish("news/today", "x", 1));

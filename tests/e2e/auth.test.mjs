@@ -394,6 +394,26 @@ test("logins are counted by method and result, each once", async () => {
   await tom.cut();
 });
 
+test("the running broker says what somebody may, and by which rule", async () => {
+  await writeFile(path.join(files, "acl"), "user anna\ntopic readwrite a/#\n");
+  broker.process.kill("SIGHUP");
+  const ask = async (...args) => {
+    const { code, stdout, stderr } = await broker.ctl("-o", "json", "acl", "test", ...args);
+    assert.ok([0, 2].includes(code), stderr);
+    return [code, JSON.parse(stdout)];
+  };
+  await until(async () => (await ask("--user", "bob", "a/1"))[0] === 2, "the rules of now");
+  assert.deepEqual(await ask("--user", "anna", "a/1"), [0, { verdict: "allowed", rule: "allow publish,subscribe,retain a/#", origin: `${files}/acl:2` }]);
+  assert.deepEqual(await ask("--user", "bob", "a/1"), [2, { verdict: "denied", rule: "none: no rule allows it" }]);
+  const [code, own] = await ask("--user", "tom", "--action", "publish", "own/tom/x");
+  assert.deepEqual([code, own.rule, /own/.test(own.origin)], [0, "allow publish,subscribe,retain own/%u/#", true]);
+  assert.deepEqual((await ask("--user", "tom", "#"))[1].verdict, "part");
+  assert.equal((await ask("--user", "tom", "--client-id", "c", "$SYS/clients/c/x"))[0], 0);
+  assert.equal((await ask("--action", "publish", "$SYS/x"))[0], 2);
+  assert.match((await broker.ctl("acl", "test", "a/#/b")).stderr, /is no topic filter/);
+  assert.match((await broker.ctl("acl", "test", "--user", "apikey:gone", "a")).stderr, /there is no API key/);
+});
+
 async function revoked(...more) {
   const { code, stdout, stderr } = await broker.ctl("token", "revoked", "list", "-o", "json", ...more);
   assert.equal(code, 0, stderr);

@@ -124,6 +124,13 @@ public:
                                                          {.what = token, .name = "a:1", .at = from_epoch_ms(3000)},
                                                          {.what = token, .name = "b", .at = never}};
     }
+    result<security::ruling, admin::admin_error> test_rights(const security::identity& who, security::action what, const std::string& topic) override {
+        if (topic.empty()) return fail(admin::admin_error{admin::admin_error::kind::invalid, "'' is no topic name"});
+        asked_about = who;
+        calls.push_back("may " + std::string{name(what)} + " " + topic);
+        return security::ruling{.what = security::coverage::part, .rule = "deny subscribe a", .origin = "role r"};
+    }
+    security::identity asked_about;
     std::vector<admin::api_key_request> keys;
     result<admin::new_api_key, admin::admin_error> create_api_key(const admin::api_key_request& wanted) override {
         keys.push_back(wanted);

@@ -375,3 +375,22 @@ TEST_CASE("a hook: what the methods before it do not recognise, and what it says
     b.settings.hook = false;
     CHECK(bench::words(b.made().under_new_rules(a, b.stored)) == "no: the hook is not asked any more");
 }
+
+TEST_CASE("what somebody may can be asked: with his roles, those said, and what an API key brings") {
+    bench b;
+    b.rules.roles = {{.name = "own", .rules = {*parse_rule("allow publish %u/%{tenant}", "own")}}, {.name = "more", .rules = {*parse_rule("allow publish more", "more")}}};
+    b.rules.users["anna"] = {"own"};
+    CHECK(b.stored.keys.add(*make_api_key({.name = "sensor", .scopes = {"publish:out/#", "role:more"}})));
+    const auto may = [&](identity who, std::string_view topic) {
+        const auto r = b.made().rights_of(std::move(who), b.stored);
+        return r ? ((*r)->verdict_on(action::publish, topic).allowed ? "yes" : "no") : r.error();
+    };
+    CHECK(may({.user = "anna", .claims = {{"tenant", {"x"}}}}, "anna/x") == "yes");
+    CHECK(may({.user = "anna"}, "anna/x") == "no");
+    CHECK(may({.user = "bert", .claims = {{"tenant", {"x"}}}}, "bert/x") == "no");
+    CHECK(may({.user = "bert", .roles = {"more", "unknown"}}, "more") == "yes");
+    CHECK(may({.user = "apikey:sensor"}, "out/a") == "yes");
+    CHECK(may({.user = "apikey:sensor"}, "more") == "yes");
+    CHECK(may({.user = "apikey:sensor"}, "other") == "no");
+    CHECK(may({.user = "apikey:gone"}, "out/a") == "there is no API key for the user 'apikey:gone'");
+}
