@@ -129,8 +129,8 @@ void shard_sessions::on_looked(const std::shared_ptr<looking>& l, const storage:
         return look_on(l);
     }
     auto all = std::move(l->in_memory);
-    const auto others = all.insert(all.end(), std::make_move_iterator(l->stored.begin()), std::make_move_iterator(l->stored.end()));
-    std::ranges::inplace_merge(all, others, {}, &held_message::id);
+    all.insert(all.end(), std::make_move_iterator(l->stored.begin()), std::make_move_iterator(l->stored.end()));
+    std::ranges::sort(all, {}, &held_message::id);
     if (all.size() > l->what.count_max) all.resize(l->what.count_max);
     l->what.done(std::move(all));
 }
