@@ -11,6 +11,7 @@ using admin::admin_error;
 admin::listener_row admin_node::listener_row_of(const listener_address& at, const listener_info& of) {
     admin::listener_row row{.name = at.name, .url = url(at), .connections = of.open->load(std::memory_order_relaxed), .connections_max = of.connections_max};
     if (!of.tls) return row;
+    row.handshakes_under_way = of.tls->handshakes_under_way();
     row.handshakes = of.tls->handshakes.load(std::memory_order_relaxed);
     row.handshakes_resumed = of.tls->handshakes_resumed.load(std::memory_order_relaxed);
     row.handshakes_failed = of.tls->handshakes_failed.load(std::memory_order_relaxed);

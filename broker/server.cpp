@@ -120,9 +120,9 @@ void server::fetch_keys(loaded_access& chosen) {
 
 void server::watch_files() {
     for (const auto& endpoint : tls_) {
-        if (endpoint) endpoint->watch();
+        if (endpoint) endpoint->watch(clock_.now());
     }
-    if (admin_tls_) admin_tls_->watch();
+    if (admin_tls_) admin_tls_->watch(clock_.now());
 }
 
 void server::reload(const config::options& chosen) {
@@ -203,7 +203,8 @@ void server::recover() {
     lease.put(storage::column::meta, storage::id_lease_key(),
               storage::encode_id_lease(found->next_id + id_source::lease_step));
     lease.erase(storage::column::meta, storage::exact_counts_key()); // until this process stops cleanly
-    commons_ = std::make_unique<commons>(options_.bounds, *committer_, found->next_id, shards_.size(), options_.durability);
+    commons_ = std::make_unique<commons>(options_.bounds, *committer_, found->next_id, shards_.size(), options_.durability,
+                                         temporary_names::random());
     commons_->restore(*found);
     if (const auto wrong = commons_->declare(options_.queues, lease)) throw start_error{"configuration: " + *wrong};
     for (auto& b : found->bans) {

@@ -140,6 +140,7 @@ response metrics(node& on, const request&) {
         auto ends = never;
         for (const auto& one : l.certificates) ends = std::min(ends, one.not_after);
         c.value("broker_tls_cert_expiry_timestamp_seconds", "When the first of its certificates ends.", gauge, n(epoch_ms(ends)) / 1e3, {{"listener", l.name}});
+        c.value("broker_tls_handshakes_under_way", "TLS handshakes that are not over.", gauge, n(l.handshakes_under_way), {{"listener", l.name}});
         c.value("broker_tls_handshakes_total", "TLS handshakes.", counter, n(l.handshakes - l.handshakes_resumed), {{"listener", l.name}, {"result", "full"}});
         c.value("broker_tls_handshakes_total", "TLS handshakes.", counter, n(l.handshakes_resumed), {{"listener", l.name}, {"result", "resumed"}});
         c.value("broker_tls_handshakes_total", "TLS handshakes.", counter, n(l.handshakes_failed), {{"listener", l.name}, {"result", "failed"}});

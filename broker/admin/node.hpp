@@ -218,6 +218,7 @@ struct listener_row {
         time_point not_after{};
     };
     std::vector<certificate_row> certificates{}; // empty: it speaks plain
+    std::size_t handshakes_under_way = 0;
     std::uint64_t handshakes = 0;
     std::uint64_t handshakes_resumed = 0;
     std::uint64_t handshakes_failed = 0;

@@ -84,6 +84,7 @@ void check_ranges(const limits& b) {
         throw config_error{fmt::format("{}: is {}; must be {} to {}", key, value, least, most)};
     };
     within("limits.max_topic_levels", b.max_topic_levels, 1, topic_levels_max);
+    within("limits.tls_handshakes", b.tls_handshakes_max, 1, 1'000'000);
     within("limits.max_topic_bytes", b.max_topic_bytes, 1, 0xFFFF);                  // [MQTT-4.7.3-3]
     within("limits.max_message", b.max_message_bytes, 1024, 256 * 1024 * 1024);      // MQTT 5 §2.1.4
     within("mqtt.receive_maximum", b.mqtt_receive_maximum, 1, 0xFFFF);               // MQTT 5 §3.2.2.3.3

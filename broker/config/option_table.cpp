@@ -56,6 +56,7 @@ std::vector<option> option_table(options& o) {
         {"sys.interval", &o.sys_interval, "Time between updates of the $SYS topics; 0s: there are none."},
         {"limits.max_connections", count(b.max_connections), "Open connections; more are closed at once."},
         {"limits.accept_rate", times(b.accept_rate), "Connections accepted in all; the others wait for it. 0/s: no bound."},
+        {"limits.tls_handshakes", count(b.tls_handshakes_max), "TLS handshakes under way on a listener; more connections wait to be accepted."},
         {"limits.per_ip.connections", count(b.connections_per_address), "Open connections of an address, of IPv6 of a /64; 0: no bound."},
         {"limits.per_client.publish_rate", times(b.client_publish_rate), "Messages a connection may publish; 0/s: no bound."},
         {"limits.per_client.publish_bytes", bytes(b.client_publish_bytes), "Of their topics and payloads; 0/s: no bound."},

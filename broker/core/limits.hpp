@@ -29,6 +29,7 @@ struct limits {
     std::size_t max_connections = 200'000;
     std::size_t connections_per_address = 0;        // of IPv6, of a /64; 0: no bound
     rate accept_rate{};                             // beyond it new connections wait to be accepted
+    std::size_t tls_handshakes_max = 1'000;         // under way at once on a listener; beyond it likewise
 
     // Per message
     std::size_t max_message_bytes = 4 * 1024 * 1024; // MQTT packet, STOMP frame, WebSocket message

@@ -14,7 +14,7 @@ namespace broker {
 inline constexpr std::string_view queue_prefix = "$queue/";
 inline constexpr std::string_view share_prefix = "$share/";
 
-// Temporary queues: "$temp/OWNER/NAME", an ordinary topic that only its owner receives (router::open_temporary).
+// Temporary queues: "$temp/ID-CODE/NAME", an ordinary topic that only its owner receives (router::open_temporary).
 inline constexpr std::string_view temporary_prefix = "$temp/";
 [[nodiscard]] inline bool is_temporary(std::string_view topic_name) { return topic_name.starts_with(temporary_prefix); }
 

@@ -1,5 +1,7 @@
 #include "net/listener.hpp"
 
+#include "net/tls_endpoint.hpp"
+
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,6 +16,7 @@ using asio::ip::tcp;
 namespace {
 
 constexpr auto pause_after_error = std::chrono::milliseconds{100};
+constexpr auto pause_for_handshakes = std::chrono::milliseconds{10};
 
 tcp::endpoint endpoint_of(const listener_address& at) {
     boost::system::error_code ec;
@@ -98,6 +101,7 @@ void listener::accept_waiting() {
     for (int i = 0; i != 64; ++i) {
         boost::system::error_code ec;
         if (const auto next = environment_.door.next_accept(); next > shard_.now()) return pause(next - shard_.now());
+        if (info_.tls && info_.tls->handshakes_under_way() >= shard_.bounds().tls_handshakes_max) return pause(pause_for_handshakes);
         tcp::socket socket{shard_.io()};
         tcp::endpoint peer;
         acceptor_.accept(socket, peer, ec);

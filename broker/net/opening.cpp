@@ -1,7 +1,6 @@
 #include "net/opening.hpp"
 
 #include "net/security_headers.hpp"
-#include "net/tls_endpoint.hpp"
 #include "protocols/mqtt/engine.hpp"
 #include "protocols/stomp/engine.hpp"
 
@@ -29,7 +28,7 @@ opening::state opening::go_on(error_code& ec) {
         if (const auto after = read_proxy_header(ec); after != state::speaks) return state_ = after;
     }
     if (info_.tls) {
-        if (stream_.tls() == nullptr) stream_.speak_tls(info_.tls->current());
+        if (stream_.tls() == nullptr) begin_tls();
         if (const auto after = shake_hands(ec); after != state::speaks) return state_ = after;
     }
     return state_ = begin();
@@ -77,9 +76,15 @@ opening::state opening::read_proxy_header(error_code& ec) {
     return state::speaks;
 }
 
+void opening::begin_tls() {
+    stream_.speak_tls(info_.tls->current());
+    shaking_hands_.emplace(*info_.tls);
+}
+
 opening::state opening::shake_hands(error_code& ec) {
     auto& tls = *stream_.tls();
     tls.handshake(ec);
+    if (ec != asio::error::would_block) shaking_hands_.reset();
     if (!ec) {
         info_.tls->handshakes.fetch_add(1, std::memory_order_relaxed);
         if (auto shown = tls.identity(); !shown.empty()) identity_ = std::move(shown);

@@ -9,6 +9,7 @@
 #include "net/handshake.hpp"
 #include "net/listener_info.hpp"
 #include "net/socket_stream.hpp"
+#include "net/tls_endpoint.hpp"
 #include "protocols/subprotocol.hpp"
 
 #include <functional>
@@ -48,6 +49,7 @@ public:
 
 private:
     state read_proxy_header(boost::system::error_code& ec);
+    void begin_tls();
     state shake_hands(boost::system::error_code& ec);
     state begin();
     state upgrade(std::span<std::uint8_t> bytes);
@@ -70,6 +72,7 @@ private:
     bool asked_ = false;
     bool upgrade_refused_ = false;
     state state_ = state::waits;
+    std::optional<tls_endpoint::under_way> shaking_hands_{};
     std::string front_; // of a PROXY header that is not complete
     std::optional<handshake> upgrade_;
     engine_maker maker_ = nullptr;

@@ -155,23 +155,16 @@ tls_context::~tls_context() {
     for (auto* const one : contexts_) SSL_CTX_free(one);
 }
 
-tls_ticket_keys random_ticket_keys() {
-    tls_ticket_keys keys{};
-    if (RAND_bytes(keys.data(), keys.size()) != 1) throw std::runtime_error{"TLS: no random numbers: " + openssl_error()};
-    return keys;
-}
-
-result<std::shared_ptr<const tls_context>, std::string> tls_context::load(const tls_settings& settings, const tls_ticket_keys& tickets) {
-    const std::shared_ptr<tls_context> made{new tls_context};
+result<std::shared_ptr<const tls_context>, std::string> tls_context::load(const tls_settings& settings, std::shared_ptr<tls_tickets> tickets) {
+    const std::shared_ptr<tls_context> made{new tls_context{std::move(tickets)}};
     made->identity_ = settings.client.identity;
     for (const auto& files : settings.certificates) {
-        if (auto added = made->add(settings, files, tickets); !added) return fail(added.error());
+        if (auto added = made->add(settings, files); !added) return fail(added.error());
     }
     return made;
 }
 
-result<void, std::string> tls_context::add(const tls_settings& settings, const tls_certificate_files& files,
-                                              const tls_ticket_keys& tickets) {
+result<void, std::string> tls_context::add(const tls_settings& settings, const tls_certificate_files& files) {
     ERR_clear_error();
     const auto cert_text = read_file("tls.cert", files.cert);
     if (!cert_text) return fail(cert_text.error());
@@ -217,8 +210,7 @@ result<void, std::string> tls_context::add(const tls_settings& settings, const t
     SSL_CTX_set_read_ahead(context, 1); // one read of the socket for all that fits, not two for each record
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); // clients keep their sessions, as tickets
     SSL_CTX_set_num_tickets(context, 1);
-    auto keys = tickets;
-    SSL_CTX_ctrl(context, SSL_CTRL_SET_TLSEXT_TICKET_KEYS, keys.size(), keys.data());
+    tickets_->serve(context);
     if (auto done = verify_clients(context, settings.client); !done) return done;
     if (SSL_CTX_set_cipher_list(context, ciphers_1_2) != 1) return fail(fmt::format("TLS: {}", openssl_error()));
     if (SSL_CTX_use_certificate(context, chain.front().get()) != 1) {

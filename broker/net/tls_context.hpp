@@ -5,8 +5,8 @@
 #include "core/result.hpp"
 #include "core/time.hpp"
 #include "core/tls_settings.hpp"
+#include "net/tls_tickets.hpp"
 
-#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,15 +27,11 @@ struct certificate_facts {
     time_point not_after{};
 };
 
-// What session tickets are encrypted with: a client resumes with whoever has the same.
-using tls_ticket_keys = std::array<unsigned char, 80>;
-[[nodiscard]] tls_ticket_keys random_ticket_keys();
-
 class tls_context {
 public:
-    // Reads the files. The error is one line that names key, file, reason and what to do.
+    // Reads the files. The error is one line that names key, file, reason and what to do. `tickets`: a client resumes with whoever has the same.
     [[nodiscard]] static result<std::shared_ptr<const tls_context>, std::string> load(const tls_settings& settings,
-                                                                                      const tls_ticket_keys& tickets);
+                                                                                      std::shared_ptr<tls_tickets> tickets);
 
     tls_context(const tls_context&) = delete;
     tls_context& operator=(const tls_context&) = delete;
@@ -51,13 +47,13 @@ public:
     [[nodiscard]] ssl_ctx_st* native() const { return contexts_.front(); }
 
 private:
-    tls_context() = default;
-    [[nodiscard]] result<void, std::string> add(const tls_settings& settings, const tls_certificate_files& files,
-                                                const tls_ticket_keys& tickets);
+    explicit tls_context(std::shared_ptr<tls_tickets> tickets) : tickets_{std::move(tickets)} {}
+    [[nodiscard]] result<void, std::string> add(const tls_settings& settings, const tls_certificate_files& files);
     [[nodiscard]] result<void, std::string> verify_clients(ssl_ctx_st* context, const tls_client_settings& settings);
     [[nodiscard]] ssl_ctx_st* context_for(std::string_view host) const;
     static int choose_certificate(ssl_st* connection, int* alert, void* self);
 
+    std::shared_ptr<tls_tickets> tickets_;
     std::vector<ssl_ctx_st*> contexts_; // one for each certificate
     std::vector<certificate_facts> facts_;
     std::vector<std::string> remarks_;

@@ -54,7 +54,8 @@ result<void, std::string> tls_endpoint::reload(std::string_view why) {
     return loaded;
 }
 
-void tls_endpoint::watch() {
+void tls_endpoint::watch(time_point now) {
+    tickets_->rotate(now);
     if (!settings_.watch) return;
     auto stamps = stamps_of(settings_);
     {

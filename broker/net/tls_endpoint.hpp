@@ -16,8 +16,7 @@ namespace broker {
 
 class tls_endpoint {
 public:
-    tls_endpoint(std::string listener, tls_settings settings)
-        : listener_{std::move(listener)}, settings_{std::move(settings)}, tickets_{random_ticket_keys()} {}
+    tls_endpoint(std::string listener, tls_settings settings) : listener_{std::move(listener)}, settings_{std::move(settings)} {}
 
     // Reads the files and logs what works and should not be so. On an error, one line, everything stays as it is; before the
     // first success current() is null.
@@ -25,12 +24,25 @@ public:
     // load() of an endpoint that serves: the log says what came of it and, in a word, why it was tried.
     [[nodiscard]] result<void, std::string> reload(std::string_view why);
     // To be called every few seconds: reloads when the settings want it and a file has changed since it was last read, once it
-    // has stopped changing.
-    void watch();
+    // has stopped changing. The keys of session tickets are renewed.
+    void watch(time_point now);
 
     [[nodiscard]] const std::string& listener() const { return listener_; }
     [[nodiscard]] const tls_settings& settings() const { return settings_; }
     [[nodiscard]] std::shared_ptr<const tls_context> current() const;
+
+    // One handshake, from its beginning to its end, whichever that is.
+    class under_way {
+    public:
+        explicit under_way(tls_endpoint& of) : of_{of} { of_.under_way_.fetch_add(1, std::memory_order_relaxed); }
+        ~under_way() { of_.under_way_.fetch_sub(1, std::memory_order_relaxed); }
+        under_way(const under_way&) = delete;
+        under_way& operator=(const under_way&) = delete;
+
+    private:
+        tls_endpoint& of_;
+    };
+    [[nodiscard]] std::size_t handshakes_under_way() const { return under_way_.load(std::memory_order_relaxed); }
 
     // Since the process started.
     std::atomic<std::uint64_t> handshakes{0}; // that succeeded
@@ -40,7 +52,8 @@ public:
 private:
     const std::string listener_;
     const tls_settings settings_;
-    const tls_ticket_keys tickets_;
+    const std::shared_ptr<tls_tickets> tickets_ = std::make_shared<tls_tickets>();
+    std::atomic<std::size_t> under_way_{0};
     mutable std::mutex mutex_;
     std::shared_ptr<const tls_context> current_;
     std::string stamps_; // of the files when they were last read

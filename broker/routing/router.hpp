@@ -81,7 +81,7 @@ public:
     // memory, gone with the session or by unsubscribe(). `s` is transient. Refused: not_permitted when `name` is no
     // topic name, quota_exceeded.
     struct temporary {
-        std::string topic{}; // "$temp/OWNER/NAME"; the same name gives the same topic for the session's life
+        std::string topic{}; // "$temp/ID-CODE/NAME"; the same name gives the same topic for the session's life
         refusal refused = refusal::none;
     };
     [[nodiscard]] virtual temporary open_temporary(session& s, std::string_view name, const subscription_options& options,

@@ -12,8 +12,8 @@ namespace broker {
 using storage::column;
 
 shard_router::shard_router(shard_desk& desk, topic_trie& trie, retained& kept, server_topics& own,
-                           shard_sessions& sessions, queue_router& queues)
-    : desk_{desk}, trie_{trie}, retained_{kept}, own_{own}, sessions_{sessions}, queues_{queues},
+                           const temporary_names& names, shard_sessions& sessions, queue_router& queues)
+    : desk_{desk}, trie_{trie}, retained_{kept}, own_{own}, names_{names}, sessions_{sessions}, queues_{queues},
       per_shard_(desk.shards()) {}
 
 // --- publish ---
@@ -359,8 +359,7 @@ bool shard_router::room_for_subscription(const session& s) {
 router::temporary shard_router::open_temporary(session& s, std::string_view name, const subscription_options& options,
                                                time_point) {
     BROKER_ASSERT(!s.durable());
-    // The owner's id never repeats: an answer to somebody who is gone reaches nobody.
-    temporary made{.topic = std::string{temporary_prefix} + std::to_string(s.id().value()) + '/' + std::string{name}};
+    temporary made{.topic = names_.topic(s.id(), name)};
     const auto filter = topic_filter::parse(made.topic, desk_.bounds());
     if (!filter || name.empty() || filter->has_wildcard()) return {.refused = refusal::not_permitted};
     const auto known = s.subscriptions_.find(made.topic);

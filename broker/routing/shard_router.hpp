@@ -6,6 +6,7 @@
 #include "routing/retained.hpp"
 #include "routing/router.hpp"
 #include "routing/server_topics.hpp"
+#include "routing/temporary_names.hpp"
 #include "routing/topic_trie.hpp"
 #include "session/shard_sessions.hpp"
 
@@ -15,8 +16,8 @@ namespace broker {
 
 class shard_router final : public router {
 public:
-    shard_router(shard_desk& desk, topic_trie& trie, retained& kept, server_topics& own, shard_sessions& sessions,
-                 queue_router& queues);
+    shard_router(shard_desk& desk, topic_trie& trie, retained& kept, server_topics& own,
+                 const temporary_names& names, shard_sessions& sessions, queue_router& queues);
 
     [[nodiscard]] routed publish(message_ptr m, time_point now) override;
     // Nobody waits for an acknowledgement of a will, and nobody could publish it later: a store that fails does not refuse
@@ -97,6 +98,7 @@ private:
     topic_trie& trie_;
     retained& retained_;
     server_topics& own_;
+    const temporary_names& names_;
     shard_sessions& sessions_;
     queue_router& queues_;
     std::set<std::pair<time_point, std::string>> expiring_; // retained messages that this shard set, or restored

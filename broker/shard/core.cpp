@@ -53,7 +53,7 @@ shard_core::shard_core(shard_index self, commons& shared)
       sessions_{desk_, shared.sessions, shared.trie, shared.queues,
                 [this](message_ptr m, time_point now) { router_.publish_will(m, now); }},
       queue_router_{desk_, shared.queues},
-      router_{desk_, shared.trie, shared.kept, shared.own, sessions_, queue_router_},
+      router_{desk_, shared.trie, shared.kept, shared.own, shared.temporary, sessions_, queue_router_},
       queues_{desk_, shared.queues,
               [this](std::function<void(time_point)> then) { sessions_.after_all_shards(std::move(then)); }} {
     desk_.use(queue_router_);

@@ -16,9 +16,9 @@ namespace broker {
 // What all shards of a process share.
 struct commons {
     commons(const limits& with, storage::store& where, std::uint64_t next_id, std::size_t shard_count,
-            storage::durability durable_as)
+            storage::durability durable_as, const temporary_names& named)
         : bounds{with}, store{where}, ids{next_id}, shards{shard_count}, level{durable_as}, trie{shard_count},
-          kept{with}, sessions{with.max_sessions}, queues{shard_count, with} {}
+          kept{with}, temporary{named}, sessions{with.max_sessions}, queues{shard_count, with} {}
 
     // At start-up, before the shards': queues and retained messages.
     void restore(const storage::recovered& from);
@@ -33,6 +33,7 @@ struct commons {
     topic_trie trie;
     retained kept;
     server_topics own;
+    temporary_names temporary;
     session_table sessions;
     queue_table queues;
 };

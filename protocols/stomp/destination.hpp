@@ -1,6 +1,6 @@
 // STOMP destinations and MQTT topics: one name space, two spellings (docs/mapping.md).
 //   /topic/NAME ↔ NAME          /queue/NAME ↔ $queue/NAME          NAME without a leading slash: an MQTT name as it stands
-//   /temp-queue/OWNER/NAME ↔ $temp/OWNER/NAME: how everybody calls the temporary queue that its owner calls /temp-queue/NAME
+//   /temp-queue/ID-CODE/NAME ↔ $temp/ID-CODE/NAME: how everybody calls the temporary queue that its owner calls /temp-queue/NAME
 #pragma once
 
 #include "core/result.hpp"

@@ -206,6 +206,28 @@ test("a client that does not finish its handshake is closed when its time is ove
   }
 });
 
+test("limits.tls_handshakes: more than that wait to be accepted, and are served when one is over", async () => {
+  const own = await certificate("bounded");
+  const [port] = await freePorts(1);
+  const listeners = section("tls", port, `cert = "${own.cert}", key = "${own.key}"`) + "[limits]\ntls_handshakes = 2\n";
+  const broker = await Broker.start({ listeners, threads: 1 });
+  try {
+    const underWay = async () => (await broker.metrics())("broker_tls_handshakes_under_way");
+    const silent = Array.from({ length: 5 }, () => net.connect(port, "127.0.0.1").on("error", () => {}));
+    await until(async () => await underWay() === 2, "two handshakes under way");
+    const client = tls.connect({ port, host: "127.0.0.1", ca: own.ca, servername: "localhost" });
+    await once(client, "connect"); // by the kernel; nobody has accepted it
+    assert.equal(await underWay(), 2);
+    assert.equal(client.authorized, false);
+    for (const s of silent) s.destroy();
+    await once(client, "secureConnect");
+    client.destroy();
+    await until(async () => await underWay() === 0, "no handshake under way");
+  } finally {
+    await broker.dispose();
+  }
+});
+
 test("versions below min are refused, with a line that says so", async () => {
   const own = await certificate("modern");
   const port = await freePort();

@@ -157,7 +157,7 @@ void test_node::start(std::uint64_t next_id) {
     gate_ = std::make_unique<gate>(*store_, count_, [this](std::size_t from, ticket number) {
         if (faults_.acknowledge_before_write) post(count_, from, storage::completion{.upto = number});
     });
-    commons_ = std::make_unique<commons>(bounds_, *gate_, next_id, count_, level_);
+    commons_ = std::make_unique<commons>(bounds_, *gate_, next_id, count_, level_, temporary_names{{}});
     for (std::size_t i = 0; i != count_; ++i) {
         shards_.push_back(std::make_unique<shard_core>(shard_index{static_cast<std::uint16_t>(i)}, *commons_));
     }

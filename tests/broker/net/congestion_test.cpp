@@ -56,7 +56,7 @@ private:
     storage::memory_backend rows_;
     storage::committer store_{rows_, storage::durability::sync, {[this](storage::completion&& c) { shard_.inbox().post(mail{std::move(c)}); }}};
     process_clock clock_;
-    commons shared_{bounds_, store_, 1, 1, storage::durability::sync};
+    commons shared_{bounds_, store_, 1, 1, storage::durability::sync, temporary_names::random()};
     alarms alarms_;
     doorkeeper door_{{.most = 1000, .bounded_by = "the test"}, alarms_, [this] { return clock_.now(); }};
     user_quotas quotas_{bounds_};

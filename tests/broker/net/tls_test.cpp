@@ -50,7 +50,7 @@ private:
 struct tls_files {
     certificate_directory dir;
     tls_settings settings;
-    tls_ticket_keys tickets = random_ticket_keys();
+    std::shared_ptr<tls_tickets> tickets = std::make_shared<tls_tickets>();
     explicit tls_files(const certificate_wish& wish = {}) { add("server", wish); }
     void add(const std::string& name, const certificate_wish& wish) {
         const auto made = self_signed(wish);
@@ -560,6 +560,8 @@ TEST_CASE("tls_context: clients show certificates of an authority that is truste
 
 namespace {
 
+constexpr time_point start{};
+
 // Shakes hands and keeps what it got to resume with.
 struct resuming {
     SSL_SESSION* session = nullptr;
@@ -606,6 +608,29 @@ TEST_CASE("tls_endpoint: files are read again while it serves, sessions are resu
     }
 }
 
+TEST_CASE("tls_endpoint: the keys of session tickets are renewed, and sessions of the former one resumed") {
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        CAPTURE(version);
+        const tls_files files;
+        tls_endpoint endpoint{"web", files.settings};
+        REQUIRE(endpoint.load());
+        resuming one;
+        resuming two;
+        CHECK(!one.resumed(endpoint.current(), version));
+        CHECK(!two.resumed(endpoint.current(), version));
+        endpoint.watch(start);
+        endpoint.watch(start + tls_tickets::key_life - seconds{60});
+        CHECK(one.resumed(endpoint.current(), version));
+        endpoint.watch(start + tls_tickets::key_life + seconds{60});
+        CHECK(one.resumed(endpoint.current(), version)); // by the former key, and has a ticket of the present one now
+        endpoint.watch(start + 2 * tls_tickets::key_life + seconds{120});
+        CHECK(one.resumed(endpoint.current(), version));
+        CHECK(!two.resumed(endpoint.current(), version));
+        endpoint.watch(start + 5 * tls_tickets::key_life); // a night without anybody
+        CHECK(!one.resumed(endpoint.current(), version));
+    }
+}
+
 TEST_CASE("tls_endpoint: a session of before the list of revoked certificates is not resumed") {
     const auto authority = self_signed({.common_name = "authority", .authority = true});
     const auto device = certificate_of({.common_name = "device"}, &authority);
@@ -631,15 +656,15 @@ TEST_CASE("tls_endpoint: watch() reads changed files again once they have stoppe
     tls_endpoint endpoint{"web", files.settings};
     REQUIRE(endpoint.load());
     const auto subject = [&] { return endpoint.current()->certificates()[0].subject; };
-    endpoint.watch();
-    endpoint.watch();
+    endpoint.watch(start);
+    endpoint.watch(start);
     const auto renewed = self_signed({.common_name = "new"});
     files.dir.write("server.pem", renewed.cert_pem);
-    endpoint.watch(); // sees a change
+    endpoint.watch(start); // sees a change
     files.dir.write("server.key", renewed.key_pem);
-    endpoint.watch(); // and another one
+    endpoint.watch(start); // and another one
     CHECK(subject() == "CN=old");
-    endpoint.watch();
+    endpoint.watch(start);
     CHECK(subject() == "CN=new");
 
     auto settings = files.settings;
@@ -649,6 +674,6 @@ TEST_CASE("tls_endpoint: watch() reads changed files again once they have stoppe
     const auto again = self_signed({.common_name = "newest"});
     files.dir.write("server.pem", again.cert_pem);
     files.dir.write("server.key", again.key_pem);
-    for (int i = 0; i != 3; ++i) blind.watch();
+    for (int i = 0; i != 3; ++i) blind.watch(start);
     CHECK(blind.current()->certificates()[0].subject == "CN=new");
 }

@@ -110,6 +110,7 @@ TEST_CASE("a temporary queue: only its owner receives, anybody on any shard may 
     const auto made = node.shard().route().open_temporary(*s, "replies", {.maximum_qos = qos::at_least_once}, node.now());
     REQUIRE(made.refused == refusal::none);
     CHECK(node.shard().route().open_temporary(*s, "replies", {.maximum_qos = qos::at_least_once}, node.now()).topic == made.topic);
+    CHECK(made.topic == temporary_names{{}}.topic(s->id(), "replies")); // of a node for tests
     CHECK(node.shard().route().open_temporary(*s, "a/#", {}, node.now()).refused == refusal::not_permitted);
     CHECK(node.shard().route().open_temporary(*s, "", {}, node.now()).refused == refusal::not_permitted);
 
