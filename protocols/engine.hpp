@@ -14,7 +14,6 @@
 #include "routing/router.hpp"
 #include "session/sessions.hpp"
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +24,13 @@ namespace mqtt {
 class authenticator;
 }
 
+// Of client ids for those that leave them to the server.
+class client_id_source {
+public:
+    virtual ~client_id_source() = default;
+    [[nodiscard]] virtual std::string new_client_id() = 0; // never repeats
+};
+
 // What an engine works with. All references outlive it.
 struct engine_context {
     router& route;
@@ -32,7 +38,7 @@ struct engine_context {
     outbox& out;
     const limits& bounds;
     wire_cache& wire;                           // this shard's
-    std::function<std::string()> new_client_id; // for clients that leave it to the server; never repeats
+    client_id_source& new_ids;
     bool dotted = false;                        // the listener's STOMP destinations separate levels by '.'
     mqtt::authenticator* authenticate = nullptr; // enhanced authentication (MQTT 5 §4.12); null: not offered
     admission* admit = nullptr;                  // null: everybody
@@ -82,8 +88,8 @@ public:
     // The rules have changed, or the client has proved itself anew: what it may not do any more ends.
     virtual void on_rights(welcome again, time_point now) = 0;
 
-    // Set once. After it, the transport drains the outbox, closes, calls on_disconnected and destroys the engine.
-    [[nodiscard]] virtual const std::optional<close_reason>& closing() const = 0;
+    // Null, then set once. After it, the transport drains the outbox, closes, calls on_disconnected and destroys the engine.
+    [[nodiscard]] virtual const close_reason* closing() const = 0;
 
     // True while the engine cannot take more (it waits to be admitted, a claim is under way, it has published more than its
     // rates allow, or the turn has left enough to the store, router::full()): the transport stops reading. Bytes handed over meanwhile are kept, within max_message_bytes.

@@ -11,14 +11,21 @@ namespace {
 
 // From here on a reference costs less than a copy: an extra gather element and two atomic operations.
 constexpr std::size_t reference_from = 4 * 1024;
+constexpr std::size_t segments_kept = 16; // room for them, while there are none
 
 } // namespace
 
 block_pool::block block_pool::take() {
-    if (spare_.empty()) return std::make_unique_for_overwrite<std::uint8_t[]>(block_size);
+    if (spare_.empty()) return least_spare_ = 0, std::make_unique_for_overwrite<std::uint8_t[]>(block_size);
     auto taken = std::move(spare_.back());
     spare_.pop_back();
+    least_spare_ = std::min(least_spare_, spare_.size());
     return taken;
+}
+
+void block_pool::trim() {
+    spare_.erase(spare_.begin(), spare_.begin() + static_cast<std::ptrdiff_t>(least_spare_)); // those behind were used last
+    least_spare_ = spare_.size();
 }
 
 void block_pool::give_back(block b) {
@@ -32,16 +39,16 @@ std::uint8_t* outbox::room(std::size_t size) {
         auto& last = segments_.back();
         const auto used = last.own ? static_cast<std::size_t>(last.data - last.own.get()) + last.size : 0;
         if (last.own && last.capacity - used >= size) {
-            last.size += size;
+            last.size += static_cast<std::uint32_t>(size);
             return last.own.get() + used;
         }
     }
     segment fresh;
-    fresh.capacity = std::max(size, block_pool::block_size);
+    fresh.capacity = static_cast<std::uint32_t>(std::max(size, block_pool::block_size));
     fresh.own = fresh.capacity == block_pool::block_size ? pool_.take()
                                                          : std::make_unique_for_overwrite<std::uint8_t[]>(size);
     fresh.data = fresh.own.get();
-    fresh.size = size;
+    fresh.size = static_cast<std::uint32_t>(size);
     segments_.push_back(std::move(fresh));
     return segments_.back().own.get();
 }
@@ -75,7 +82,7 @@ void outbox::append(byte_view head, const message_ptr& owner, byte_view tail, fr
     std::uint8_t header[16];
     const auto header_size = header_ == nullptr ? 0 : header_(header, kind, size);
     copy(copy(room(header_size + head.size()), {header, header_size}), head);
-    segments_.push_back({.own = nullptr, .owner = owner, .data = payload.data(), .size = payload.size(), .capacity = 0});
+    segments_.push_back({.own = nullptr, .owner = owner, .data = payload.data(), .size = static_cast<std::uint32_t>(payload.size()), .capacity = 0});
     bytes_ += payload.size();
     if (!tail.empty()) copy(room(tail.size()), tail);
 }
@@ -102,7 +109,7 @@ void outbox::consume(std::size_t size) {
     bytes_ -= size;
     while (first_ != segments_.size()) {
         auto& front = segments_[first_];
-        const auto taken = std::min(size, front.size);
+        const auto taken = static_cast<std::uint32_t>(std::min<std::size_t>(size, front.size));
         front.data += taken;
         front.size -= taken;
         size -= taken;
@@ -112,6 +119,7 @@ void outbox::consume(std::size_t size) {
     }
     if (first_ == segments_.size()) {
         segments_.clear();
+        if (segments_.capacity() > segments_kept) segments_.shrink_to_fit();
         first_ = 0;
     } else if (first_ > 64 && first_ * 2 > segments_.size()) {
         segments_.erase(segments_.begin(), segments_.begin() + static_cast<std::ptrdiff_t>(first_));

@@ -6,13 +6,15 @@
 #include "core/bytes.hpp"
 #include "core/message.hpp"
 
+#include <boost/container/small_vector.hpp>
+
 #include <memory>
 #include <utility>
 #include <vector>
 
 namespace broker {
 
-// Reusable blocks of one shard. Keeps at most `spare_max` unused ones.
+// Reusable blocks of one shard. Keeps at most `spare_max` unused ones, and of these what it needed lately.
 class block_pool {
 public:
     static constexpr std::size_t block_size = 8 * 1024;
@@ -21,10 +23,13 @@ public:
     explicit block_pool(std::size_t spare_max = 1024) : spare_max_{spare_max} {}
     [[nodiscard]] block take();
     void give_back(block b);
+    [[nodiscard]] std::size_t spare() const { return spare_.size(); }
+    void trim(); // frees what was not needed since the last call
 
 private:
     std::vector<block> spare_;
     std::size_t spare_max_;
+    std::size_t least_spare_ = 0; // since trim()
 };
 
 // Told once per turn that there is something to do: output, or a state to look at (outbox::touch).
@@ -92,8 +97,8 @@ private:
         block_pool::block own; // from the pool when capacity == block_size
         message_ptr owner;     // or the message the bytes belong to
         const std::uint8_t* data = nullptr;
-        std::size_t size = 0;
-        std::size_t capacity = 0;
+        std::uint32_t size = 0; // no packet is larger
+        std::uint32_t capacity = 0;
     };
 
     std::uint8_t* room(std::size_t size);
@@ -101,13 +106,13 @@ private:
 
     block_pool& pool_;
     outbox_listener* listener_ = nullptr;
-    bool touched_ = false;
-    std::uint32_t packets_ = 0;
     frame_header header_ = nullptr;
-    std::vector<segment> segments_;
-    std::size_t first_ = 0; // segments before it are sent
+    boost::container::small_vector<segment, 1> segments_;
     std::size_t bytes_ = 0;
     std::size_t bytes_max_;
+    std::uint32_t first_ = 0; // segments before it are sent
+    std::uint32_t packets_ = 0;
+    bool touched_ = false;
 };
 
 } // namespace broker

@@ -22,7 +22,11 @@ public:
 
     [[nodiscard]] entry& at(std::size_t form) { return entries_[form]; }
 
+    // For whoever puts something together and is done with it before he returns.
+    [[nodiscard]] std::string& scratch() { return scratch_; }
+
 private:
+    std::string scratch_;
     std::array<entry, forms> entries_;
 };
 

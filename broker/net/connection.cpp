@@ -45,11 +45,12 @@ std::string_view scheme(listener_kind kind, bool over_tls) {
 class connection final : public shard_connection,
                          public std::enable_shared_from_this<connection>,
                          private outbox_listener,
+                         private client_id_source,
                          private websocket::frame_handler {
 public:
-    connection(shard& on, tcp::socket socket, const security::ip_endpoint& peer, const listener_info& from, connection_environment& environment,
+    connection(shard& on, socket_stream::socket_type socket, const security::ip_endpoint& peer, const listener_info& from, connection_environment& environment,
                doorkeeper::guest guest)
-        : shard_{on}, stream_{std::move(socket)}, info_{from}, environment_{environment}, guest_{std::move(guest)}, client_{peer},
+        : shard_{on}, info_{from}, environment_{environment}, stream_{std::move(socket)}, guest_{std::move(guest)}, client_{peer},
           id_{environment.next_id.fetch_add(1, std::memory_order_relaxed)},
           out_{on.blocks(), on.bounds().outbox_bytes_max}, decoder_{on.bounds().max_message_bytes},
           connected_at_{on.now()} {
@@ -109,7 +110,7 @@ private:
     void stall(); // until on_uncongested()
     void read_on(); // unless what this one makes more of is behind: then the shard says when
     [[nodiscard]] bool is_held_back() const;
-    [[nodiscard]] bool is_over_rate() const { return meter_ && meter_->exhausted(); }
+    [[nodiscard]] bool is_over_rate() const { return meter() != nullptr && meter()->exhausted(); }
     void answer_for_rate(); // what it has published more than it may
     void on_readable();
     void feed(std::span<std::uint8_t> bytes);
@@ -123,7 +124,12 @@ private:
     // --- outbox_listener ---
     void on_output() override { shard_.schedule_end_of_turn(*this); }
 
-    void set_engine(engine_maker make, security::credentials request);
+    // --- client_id_source ---
+    [[nodiscard]] std::string new_client_id() override {
+        return fmt::format("{}-{:x}", environment_.node_name, shard_.core().desk().next_id());
+    }
+
+    void set_engine(engine_maker make, const std::string& identity, security::credentials request);
     void begin_draining(const close_reason& why, std::uint16_t code, std::string_view text);
     void close_frame(std::uint16_t code, std::string_view text);
     bool write();
@@ -137,40 +143,40 @@ private:
     void watch_ticket();
     void watch_deadline();
     [[nodiscard]] time_point next_deadline() const;
+    [[nodiscard]] publish_meter* meter() const { return gate_ ? gate_->meter() : nullptr; }
     [[nodiscard]] bool framed() const { return info_.kind == listener_kind::websocket; }
 
+    // In the order of size: there may be a million of them.
     shard& shard_;
-    socket_stream stream_;
-    std::string identity_; // of the client's certificate
     const listener_info& info_;
     connection_environment& environment_;
+    socket_stream stream_;
     doorkeeper::guest guest_;
     security::ip_endpoint client_; // behind proxies that are believed
+    phase phase_ = phase::opening;
+    bool stalled_ : 1 = false;            // the shard knows that it waits
+    bool storing_ : 1 = false;            // what it was last read left something to the store
+    bool reading_ : 1 = false;            // a readable wait is under way
+    bool unread_ : 1 = false;             // we do not read: what the peer says meanwhile is not missed
+    bool writing_ : 1 = false;            // a writable wait is under way: the socket is full
+    bool half_closed_ : 1 = false;        // our sending side is shut
+    bool close_sent_ : 1 = false;         // WebSocket close frame
+    bool waiting_for_ticket_ : 1 = false;
+    bool pinged_ : 1 = false;             // since the last byte read
+    bool limited_ : 1 = false;            // the outbox was over its limit
+    bool over_rate_ : 1 = false;          // it has been told, or counted
     connection_id id_;
     outbox out_;
-    std::unique_ptr<publish_meter> meter_; // null: as much as it likes
-    std::unique_ptr<gate> gate_; // null: everybody is let in
+    std::unique_ptr<gate> gate_; // null: nobody has to prove who he is, nothing is measured, and no certificate was shown
     std::unique_ptr<opening> opening_; // until the protocol is known
     std::unique_ptr<broker::engine> engine_;
+    std::unique_ptr<const close_reason> why_; // null: it is not closing
     websocket::decoder decoder_;
-    phase phase_ = phase::opening;
-    bool stalled_ = false;            // the shard knows that it waits
-    bool storing_ = false;            // what it was last read left something to the store
-    bool reading_ = false;            // a readable wait is under way
-    bool unread_ = false;             // we do not read: what the peer says meanwhile is not missed
-    bool writing_ = false;            // a writable wait is under way: the socket is full
-    bool half_closed_ = false;        // our sending side is shut
-    bool close_sent_ = false;         // WebSocket close frame
-    bool waiting_for_ticket_ = false;
-    bool pinged_ = false;             // since the last byte read
-    bool limited_ = false;            // the outbox was over its limit
-    bool over_rate_ = false;          // it has been told, or counted
     time_point connected_at_;
     time_point last_read_;
     time_point last_progress_;        // of writing, while writing_
     time_point deadline_ = never;     // opening or draining must be over
     time_point watched_ = never;      // the earliest deadline the shard knows of
-    close_reason why_;
 };
 
 // --- the beginning ---
@@ -194,10 +200,9 @@ bool connection::opened() {
     case opening::state::known: {
         const auto done = std::move(opening_);
         client_ = done->client();
-        identity_ = done->identity();
         out_.append_raw(as_bytes(done->take_answer()));
         if (framed()) out_.frame_with(websocket::frame_header);
-        set_engine(done->maker(), done->take_credentials());
+        set_engine(done->maker(), done->identity(), done->take_credentials());
         if (auto rest = done->take_rest(); !rest.empty()) feed({reinterpret_cast<std::uint8_t*>(rest.data()), rest.size()});
         return phase_ != phase::gone;
     }
@@ -216,7 +221,7 @@ bool connection::opened() {
     const auto answer = done->take_answer();
     if (answer.empty() && done->why().cause != close_cause::protocol_error) return vanish(done->why()), false;
     out_.append_raw(as_bytes(answer));
-    why_ = done->why();
+    why_ = std::make_unique<close_reason>(done->why());
     phase_ = phase::draining;
     deadline_ = shard_.now() + linger;
     watch_deadline();
@@ -229,7 +234,9 @@ bool connection::opened() {
 void connection::wait_readable() {
     if (reading_ || phase_ == phase::gone) return;
     reading_ = true;
-    if (std::exchange(unread_, false) && engine_) {
+    const bool was_unread = unread_;
+    unread_ = false;
+    if (was_unread && engine_) {
         last_read_ = shard_.now();
         pinged_ = false;
         engine_->on_reading(true, shard_.now());
@@ -250,8 +257,9 @@ void connection::wait_readable() {
 }
 
 void connection::stop_reading() {
-    if (std::exchange(unread_, true) || !engine_) return;
-    engine_->on_reading(false, shard_.now());
+    const bool was_unread = unread_;
+    unread_ = true;
+    if (!was_unread && engine_) engine_->on_reading(false, shard_.now());
 }
 
 void connection::on_readable() {
@@ -283,8 +291,9 @@ void connection::on_readable() {
 }
 
 void connection::answer_for_rate() {
-    if (!engine_ || engine_->closing() || std::exchange(over_rate_, true)) return;
-    const auto which = meter_->by_user() ? limit_kind::user_publish_rate : limit_kind::publish_rate;
+    if (!engine_ || engine_->closing() || over_rate_) return;
+    over_rate_ = true;
+    const auto which = meter()->by_user() ? limit_kind::user_publish_rate : limit_kind::publish_rate;
     shard_.core().desk().count().refuse(which);
     if (shard_.bounds().rate_action == "close") {
         engine_->close({.cause = close_cause::rate_limited, .detail = std::string{key(which)}}, shard_.now());
@@ -300,7 +309,8 @@ void connection::stop_or_read_on() {
 }
 
 void connection::stall() {
-    if (!std::exchange(stalled_, true)) shard_.stall(id_);
+    if (!stalled_) shard_.stall(id_);
+    stalled_ = true;
 }
 
 void connection::on_uncongested() {
@@ -334,7 +344,7 @@ void connection::feed(std::span<std::uint8_t> bytes) {
     }
     if (!framed()) return engine_->on_bytes(bytes, shard_.now());
     decoder_.feed(bytes, *this);
-    if (const auto& broken = decoder_.error(); broken && phase_ == phase::open) {
+    if (const auto* const broken = decoder_.error(); broken != nullptr && phase_ == phase::open) {
         const close_reason why{.cause = broken->cause, .detail = std::string{broken->what}};
         if (why.cause == close_cause::too_big) shard_.core().desk().count().refuse(limit_kind::message_bytes);
         if (!engine_->closing()) engine_->close(why, shard_.now());
@@ -342,28 +352,25 @@ void connection::feed(std::span<std::uint8_t> bytes) {
     }
 }
 
-void connection::set_engine(engine_maker make, security::credentials request) {
+void connection::set_engine(engine_maker make, const std::string& identity, security::credentials request) {
     const auto& bounds = shard_.bounds();
+    std::unique_ptr<publish_meter> meter;
     if (bounds.client_publish_rate.bounded() || bounds.client_publish_bytes.bounded() || bounds.user_publish_rate.bounded() || bounds.user_publish_bytes.bounded()) {
-        meter_ = std::make_unique<publish_meter>(bounds);
+        meter = std::make_unique<publish_meter>(bounds);
     }
-    if (environment_.access != nullptr || environment_.door.banned().has_names()) {
-        gate_ = std::make_unique<gate>(environment_.access, environment_.door, environment_.quotas, shard_, client_.address, meter_.get(),
-                                       visitor{.address = client_.address.text(), .listener = info_.name, .identity = identity_}, std::move(request));
+    if (environment_.access != nullptr || meter || !identity.empty() || environment_.door.banned().has_names()) {
+        gate_ = std::make_unique<gate>(environment_.access, environment_.door, environment_.quotas, shard_, client_.address, std::move(meter),
+                                       visitor{.address = client_.address.text(), .listener = info_.name, .identity = identity}, std::move(request));
     }
     engine_ = make({.route = shard_.core().route(),
                     .sessions = shard_.core().sessions(),
                     .out = out_,
                     .bounds = shard_.bounds(),
                     .wire = shard_.core().wire(),
-                    .new_client_id =
-                        [this] {
-                            const auto n = shard_.core().desk().next_id();
-                            return fmt::format("{}-{:x}", environment_.node_name, n);
-                        },
+                    .new_ids = *this,
                     .dotted = info_.dotted,
                     .admit = gate_.get(),
-                    .meter = meter_.get()},
+                    .meter = this->meter()},
                    shard_.now());
     phase_ = phase::open;
     deadline_ = never;
@@ -411,7 +418,7 @@ void connection::end_of_turn(time_point now) {
     count_packets();
     if (phase_ == phase::gone) return;
     if (engine_ && phase_ == phase::open) {
-        if (const auto& reason = engine_->closing()) {
+        if (const auto* const reason = engine_->closing()) {
             const auto code = websocket::close_code_of(reason->cause);
             begin_draining(*reason, code, websocket::close_text_of(*reason));
         }
@@ -478,7 +485,7 @@ void connection::close_frame(std::uint16_t code, std::string_view text) {
 void connection::begin_draining(const close_reason& why, std::uint16_t code, std::string_view text) {
     if (phase_ == phase::draining || phase_ == phase::gone) return;
     close_frame(code, text);
-    why_ = why;
+    why_ = std::make_unique<close_reason>(why);
     phase_ = phase::draining;
     disconnect_engine();
     deadline_ = shard_.now() + std::min<nanoseconds>(shard_.bounds().slow_consumer_timeout, seconds{5});
@@ -509,7 +516,7 @@ void connection::lost(const error_code& ec) {
 void connection::vanish(const close_reason& why) {
     if (phase_ == phase::gone) return;
     if (stream_.tls() != nullptr && !stream_.tls()->established()) info_.tls->handshakes_failed.fetch_add(1, std::memory_order_relaxed);
-    if (phase_ != phase::draining) why_ = why;
+    if (phase_ != phase::draining) why_ = std::make_unique<close_reason>(why);
     phase_ = phase::gone;
     disconnect_engine();
     out_.clear();
@@ -529,14 +536,15 @@ void connection::disconnect_engine() {
     auto& count = shard_.core().desk().count();
     const auto kind = static_cast<std::size_t>(engine_->kind());
     --count.connections[kind];
-    ++count.connections_closed[kind][static_cast<std::size_t>(why_.cause)];
+    const auto why = why_ ? *why_ : close_reason{};
+    ++count.connections_closed[kind][static_cast<std::size_t>(why.cause)];
     if (limited_) --count.slow_consumers;
     limited_ = false;
-    if (why_.cause != close_cause::normal && why_.cause != close_cause::peer_gone) {
+    if (why.cause != close_cause::normal && why.cause != close_cause::peer_gone) {
         const auto who = engine_->info();
         spdlog::info("{} client {} on listener {} closed: {}{}{}", who.protocol,
-                     who.client_id.empty() ? "(not connected)" : who.client_id, info_.name, token(why_.cause),
-                     why_.detail.empty() ? "" : ": ", why_.detail);
+                     who.client_id.empty() ? "(not connected)" : who.client_id, info_.name, token(why.cause),
+                     why.detail.empty() ? "" : ": ", why.detail);
     }
     engine_->on_disconnected(shard_.now());
     engine_.reset();
@@ -551,7 +559,7 @@ void connection::on_new_rules(time_point) {
 std::optional<result<time_point, close_cause>> connection::renew_token(std::string_view token) {
     if (!engine_ || !gate_ || engine_->closing() || !gate_->expires()) return std::nullopt;
     judge(gate_->renew(token));
-    if (const auto& why = engine_->closing()) return fail(why->cause);
+    if (const auto* const why = engine_->closing()) return fail(why->cause);
     return *gate_->expires();
 }
 
@@ -567,7 +575,7 @@ void connection::judge(admission::answer given) {
 time_point connection::next_deadline() const {
     auto at = deadline_;
     if (engine_) at = std::min(at, engine_->next_deadline());
-    if (engine_ && is_over_rate()) at = std::min(at, meter_->next());
+    if (engine_ && is_over_rate()) at = std::min(at, meter()->next());
     if (engine_ && gate_) at = std::min(at, gate_->warns_at());
     if (writing_) at = std::min(at, last_progress_ + shard_.bounds().slow_consumer_timeout);
     const auto idle = shard_.bounds().idle_timeout;
@@ -588,7 +596,7 @@ void connection::on_deadline(time_point now) {
     watched_ = never;
     if (phase_ == phase::gone) return;
     if (deadline_ <= now) {
-        return vanish({.cause = phase_ == phase::opening ? close_cause::keepalive : why_.cause,
+        return vanish({.cause = phase_ == phase::opening ? close_cause::keepalive : why_->cause,
                        .detail = "handshake took too long"});
     }
     if (writing_ && last_progress_ + shard_.bounds().slow_consumer_timeout <= now) {
@@ -599,8 +607,8 @@ void connection::on_deadline(time_point now) {
         out_.touch();
     }
     if (engine_ && gate_ && gate_->warns_at() <= now) gate_->warn(now);
-    if (engine_ && is_over_rate() && meter_->next() <= now) {
-        meter_->look_again(now);
+    if (engine_ && is_over_rate() && meter()->next() <= now) {
+        meter()->look_again(now);
         over_rate_ = false;
         if (phase_ == phase::open && !reading_) {
             engine_->go_on(now);
@@ -637,7 +645,7 @@ connection_summary connection::summary() const {
             .transport = info_.tls ? (framed() ? "wss" : "tls") : (framed() ? "ws" : "tcp"),
             .connected_at = connected_at_,
             .outbox_bytes = out_.bytes(),
-            .identity = identity_};
+            .identity = gate_ ? std::string_view{gate_->identity()} : std::string_view{}};
 }
 
 connection_summary summary(const shard_connection& c) { return static_cast<const connection&>(c).summary(); }
@@ -646,7 +654,7 @@ std::optional<result<time_point, close_cause>> renew_token(shard_connection& c, 
     return static_cast<connection&>(c).renew_token(token);
 }
 
-void open_connection(shard& on, tcp::socket socket, const tcp::endpoint& peer, const listener_info& from, connection_environment& environment) {
+void open_connection(shard& on, socket_stream::socket_type socket, const tcp::endpoint& peer, const listener_info& from, connection_environment& environment) {
     auto& count = on.core().desk().count();
     ++count.sockets_opened;
     auto guest = environment.door.enter(*from.open, from.connections_max);

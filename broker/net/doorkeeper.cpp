@@ -42,18 +42,18 @@ doorkeeper::verdict doorkeeper::comes_from(guest& who, const security::ip_addres
     }
     if (settings_.per_address_max == 0) return verdict::welcome;
     const std::lock_guard lock{sites_mutex_};
-    auto& open = sites_[address.site()];
-    if (open >= settings_.per_address_max) return verdict::too_many;
-    ++open;
-    who.site_ = address.site();
+    auto& site = *sites_.try_emplace(address.site(), 0).first;
+    if (site.second >= settings_.per_address_max) return verdict::too_many;
+    ++site.second;
+    who.site_ = &site;
     return verdict::welcome;
 }
 
 void doorkeeper::leave(const guest& who) {
     who.of_listener_->fetch_sub(1, std::memory_order_relaxed);
-    if (who.site_) {
+    if (who.site_ != nullptr) {
         const std::lock_guard lock{sites_mutex_};
-        if (const auto it = sites_.find(*who.site_); --it->second == 0) sites_.erase(it);
+        if (--who.site_->second == 0) sites_.erase(sites_.find(who.site_->first));
     }
     open_.fetch_sub(1, std::memory_order_relaxed);
     if (full_.load(std::memory_order_relaxed)) tell_room();

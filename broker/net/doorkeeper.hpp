@@ -34,6 +34,7 @@ public:
     doorkeeper(settings s, alarms& raised, std::function<time_point()> now);
 
     // One connection, from when it is accepted until it is destroyed, which the doorkeeper outlives.
+    using sites = std::unordered_map<security::ip_address, std::size_t>; // connections
     class guest {
     public:
         guest(doorkeeper& at, std::atomic<std::size_t>& of_listener) : door_{&at}, of_listener_{&of_listener} {}
@@ -49,7 +50,7 @@ public:
         friend doorkeeper;
         doorkeeper* door_;
         std::atomic<std::size_t>* of_listener_;
-        std::optional<security::ip_address> site_{}; // counted there
+        sites::value_type* site_ = nullptr; // counted there
     };
 
     // One more. Nothing: as many as are served are open already; alarm `connections_full` until a twentieth of them, at least one, has
@@ -90,7 +91,7 @@ private:
     std::atomic<std::size_t> open_{0};
     std::atomic<bool> full_{false};
     std::mutex sites_mutex_;
-    std::unordered_map<security::ip_address, std::size_t> sites_; // connections; empty without per_address_max
+    sites sites_; // empty without per_address_max
     std::mutex mutex_; // changes of full_, stuck_, and what is said of them
     std::size_t stuck_ = 0; // listeners
 };

@@ -124,7 +124,7 @@ admission::answer gate::decided(security::access_decision given) {
             return close_reason{.cause = close_cause::overload, .detail = "limits.per_user.connections"};
         }
         place_.emplace(std::move(*taken));
-        if (meter_ != nullptr) meter_->share(place_->rates());
+        if (meter_) meter_->share(place_->rates());
     }
     const auto& set = desk_->set();
     warns_at_ = in_->expires == never || set.warn_before == seconds{0} ? never : in_->expires - set.warn_before;

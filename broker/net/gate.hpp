@@ -90,9 +90,9 @@ private:
 class gate final : public admission {
 public:
     // `desk` null: nobody has to prove anything. `meter` may be null. `request`: of the upgrade, may be empty.
-    gate(access_desk* desk, doorkeeper& door, user_quotas& quotas, shard& on, const security::ip_address& address, publish_meter* meter, visitor from,
-         security::credentials request)
-        : desk_{desk}, door_{door}, quotas_{quotas}, shard_{on}, address_{address}, meter_{meter}, from_{std::move(from)}, request_{std::move(request)} {
+    gate(access_desk* desk, doorkeeper& door, user_quotas& quotas, shard& on, const security::ip_address& address, std::unique_ptr<publish_meter> meter,
+         visitor from, security::credentials request)
+        : desk_{desk}, door_{door}, quotas_{quotas}, shard_{on}, address_{address}, meter_{std::move(meter)}, from_{std::move(from)}, request_{std::move(request)} {
         request_.certificate = from_.identity;
     }
 
@@ -101,6 +101,9 @@ public:
     // When the token of who is in ends, without grace; nothing: nobody is in.
     [[nodiscard]] std::optional<time_point> expires() const { return in_ ? std::optional{in_->expires} : std::nullopt; }
     void on_denied(security::action what, std::string_view topic, const security::rule* by) override;
+
+    [[nodiscard]] publish_meter* meter() const { return meter_.get(); } // null: as much as it likes
+    [[nodiscard]] const std::string& identity() const { return from_.identity; } // of its TLS certificate; may be empty
 
     // Before its token ends: $SYS/clients/CLIENT_ID/token_expiring, once for each token.
     [[nodiscard]] time_point warns_at() const { return warns_at_; }
@@ -128,7 +131,7 @@ private:
     user_quotas& quotas_;
     shard& shard_;
     security::ip_address address_;
-    publish_meter* meter_;
+    std::unique_ptr<publish_meter> meter_;
     visitor from_;
     security::credentials request_;
     security::credentials connect_{}; // while it is decided

@@ -102,7 +102,7 @@ void listener::accept_waiting() {
         boost::system::error_code ec;
         if (const auto next = environment_.door.next_accept(); next > shard_.now()) return pause(next - shard_.now());
         if (info_.tls && info_.tls->handshakes_under_way() >= shard_.bounds().tls_handshakes_max) return pause(pause_for_handshakes);
-        tcp::socket socket{shard_.io()};
+        socket_stream::socket_type socket{shard_.io()};
         tcp::endpoint peer;
         acceptor_.accept(socket, peer, ec);
         if (ec == asio::error::connection_aborted) continue;

@@ -8,7 +8,7 @@ namespace broker {
 
 namespace asio = boost::asio;
 
-socket_stream::socket_stream(tcp::socket socket) : socket_{std::move(socket)} {
+socket_stream::socket_stream(socket_type socket) : socket_{std::move(socket)} {
     error_code ignored;
     socket_.non_blocking(true, ignored);
     socket_.set_option(tcp::no_delay{true}, ignored);

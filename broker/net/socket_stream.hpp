@@ -6,6 +6,8 @@
 #include "core/bytes.hpp"
 #include "net/tls_stream.hpp"
 
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
 #include <memory>
@@ -19,9 +21,12 @@ public:
     using tcp = boost::asio::ip::tcp;
     static constexpr std::size_t views_per_write = 64;
 
-    explicit socket_stream(tcp::socket socket);
+    // On one io_context for life, and smaller for it.
+    using socket_type = boost::asio::basic_stream_socket<tcp, boost::asio::io_context::executor_type>;
 
-    [[nodiscard]] tcp::socket& socket() { return socket_; }
+    explicit socket_stream(socket_type socket);
+
+    [[nodiscard]] socket_type& socket() { return socket_; }
     void speak_tls(std::shared_ptr<const tls_context> with) { tls_ = std::make_unique<tls_stream>(std::move(with), socket_.native_handle()); }
     void speak_plain() { tls_.reset(); } // what goes out and comes in from here on is
     [[nodiscard]] tls_stream* tls() { return tls_.get(); } // null: plain
@@ -38,7 +43,7 @@ public:
     [[nodiscard]] tcp::socket::wait_type write_waits_for() const { return tls_ ? tls_->write_waits_for() : tcp::socket::wait_write; }
 
 private:
-    tcp::socket socket_;
+    socket_type socket_;
     std::unique_ptr<tls_stream> tls_;
 };
 

@@ -1,6 +1,7 @@
 #include "routing/topic_trie.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace broker {
 
@@ -16,77 +17,74 @@ constexpr std::uint64_t edge(std::uint32_t node, std::uint32_t level) {
 
 // --- members ---
 
-std::size_t topic_trie::members::find(const slot& to) const {
-    if (index_) {
-        const auto it = index_->find(&to);
-        return it == index_->end() ? list_.size() : it->second;
+std::size_t topic_trie::members::many::find(const slot& to) const {
+    if (index) {
+        const auto it = index->find(&to);
+        return it == index->end() ? list.size() : it->second;
     }
-    return static_cast<std::size_t>(std::ranges::find(list_, &to, &trie_match::to) - list_.begin());
+    return static_cast<std::size_t>(std::ranges::find(list, &to, &trie_match::to) - list.begin());
 }
 
 bool topic_trie::members::put(slot& to, const subscription_options& options) {
-    if (const auto at = find(to); at != list_.size()) {
-        list_[at].options = options;
+    if (!many_) {
+        if (one_.to == nullptr || one_.to == &to) return std::exchange(one_, {.to = &to, .options = options}).to != nullptr;
+        many_ = std::make_unique<many>();
+        many_->list.push_back(std::exchange(one_, {}));
+    }
+    auto& list = many_->list;
+    auto& index = many_->index;
+    if (const auto at = many_->find(to); at != list.size()) {
+        list[at].options = options;
         return true;
     }
-    list_.push_back({.to = &to, .options = options});
-    if (index_) {
-        index_->emplace(&to, list_.size() - 1);
-    } else if (list_.size() > index_from) {
-        index_ = std::make_unique<std::unordered_map<const slot*, std::size_t>>();
-        for (std::size_t i = 0; i != list_.size(); ++i) index_->emplace(list_[i].to, i);
+    list.push_back({.to = &to, .options = options});
+    if (index) {
+        index->emplace(&to, list.size() - 1);
+    } else if (list.size() > index_from) {
+        index = std::make_unique<std::unordered_map<const slot*, std::size_t>>();
+        for (std::size_t i = 0; i != list.size(); ++i) index->emplace(list[i].to, i);
     }
     return false;
 }
 
 bool topic_trie::members::remove(const slot& to) {
-    const auto at = find(to);
-    if (at == list_.size()) return false;
-    if (index_) {
-        index_->erase(&to);
-        if (at + 1 != list_.size()) (*index_)[list_.back().to] = at;
+    if (!many_) return one_.to == &to && std::exchange(one_, {}).to != nullptr;
+    auto& list = many_->list;
+    const auto at = many_->find(to);
+    if (at == list.size()) return false;
+    if (many_->index) {
+        many_->index->erase(&to);
+        if (at + 1 != list.size()) (*many_->index)[list.back().to] = at;
     }
-    list_[at] = list_.back();
-    list_.pop_back();
+    list[at] = list.back();
+    list.pop_back();
+    if (list.empty()) many_.reset();
     return true;
 }
 
 // --- structure ---
 
-topic_trie::topic_trie(std::size_t shards) : lock_{shards} {
-    nodes_.push_back(std::make_unique<node>());
-    for (const auto* const text : {"+", "#"}) {
-        levels_.push_back(std::make_unique<level_text>(level_text{.text = text, .uses = 1}));
-        by_text_.emplace(levels_.back()->text, static_cast<level_id>(levels_.size() - 1));
-    }
+topic_trie::topic_trie(std::size_t shards) : lock_{shards}, by_text_{0, text_hash{&levels_}, text_equal{&levels_}} {
+    (void)nodes_.add({});
+    for (const auto* const text : {"+", "#"}) by_text_.insert(levels_.add({.text = text, .uses = 1}));
 }
 
 topic_trie::~topic_trie() = default;
 
 topic_trie::level_id topic_trie::intern(std::string_view text) {
     if (const auto it = by_text_.find(text); it != by_text_.end()) {
-        ++levels_[it->second]->uses;
-        return it->second;
+        ++levels_[*it].uses;
+        return *it;
     }
-    auto made = std::make_unique<level_text>(level_text{.text = std::string{text}, .uses = 1});
-    level_id id = 0;
-    if (free_levels_.empty()) {
-        id = static_cast<level_id>(levels_.size());
-        levels_.push_back(std::move(made));
-    } else {
-        id = free_levels_.back();
-        free_levels_.pop_back();
-        levels_[id] = std::move(made);
-    }
-    by_text_.emplace(levels_[id]->text, id);
+    const auto id = levels_.add({.text = std::string{text}, .uses = 1});
+    by_text_.insert(id);
     return id;
 }
 
 void topic_trie::release(level_id level) {
-    if (--levels_[level]->uses != 0) return;
-    by_text_.erase(levels_[level]->text);
-    levels_[level].reset();
-    free_levels_.push_back(level);
+    if (--levels_[level].uses != 0) return;
+    by_text_.erase(level);
+    levels_.erase(level);
 }
 
 topic_trie::node_id topic_trie::child(node_id of, level_id level) const {
@@ -98,7 +96,7 @@ topic_trie::node_id topic_trie::find(std::string_view pattern) const {
     auto at = root;
     for (level_walk walk{pattern}; !walk.done() && at != none; walk.next()) {
         const auto level = by_text_.find(walk.level());
-        at = level == by_text_.end() ? none : child(at, level->second);
+        at = level == by_text_.end() ? none : child(at, *level);
     }
     return at;
 }
@@ -112,18 +110,11 @@ topic_trie::node_id topic_trie::reach(std::string_view pattern) {
             at = known;
             continue;
         }
-        node_id fresh = 0;
-        if (free_nodes_.empty()) {
-            fresh = static_cast<node_id>(nodes_.size());
-            nodes_.push_back(nullptr);
-        } else {
-            fresh = free_nodes_.back();
-            free_nodes_.pop_back();
-        }
-        nodes_[fresh] = std::make_unique<node>();
-        nodes_[fresh]->parent = at;
-        nodes_[fresh]->level = level;
-        ++nodes_[at]->children;
+        const auto fresh = nodes_.add({.parent = at, .level = level});
+        auto& of = nodes_[at];
+        ++of.children;
+        if (level == plus) of.has_plus = true;
+        if (level == hash) of.has_hash = true;
         children_.emplace(edge(at, level), fresh);
         nodes_in_use_.fetch_add(1, std::memory_order_relaxed);
         at = fresh;
@@ -132,14 +123,16 @@ topic_trie::node_id topic_trie::reach(std::string_view pattern) {
 }
 
 void topic_trie::prune(node_id from) {
-    while (from != root && nodes_[from]->unused()) {
-        const auto parent = nodes_[from]->parent;
-        const auto level = nodes_[from]->level;
+    while (from != root && nodes_[from].unused()) {
+        const auto parent = nodes_[from].parent;
+        const auto level = nodes_[from].level;
         children_.erase(edge(parent, level));
         release(level);
-        --nodes_[parent]->children;
-        nodes_[from].reset();
-        free_nodes_.push_back(from);
+        auto& of = nodes_[parent];
+        --of.children;
+        if (level == plus) of.has_plus = false;
+        if (level == hash) of.has_hash = false;
+        nodes_.erase(from);
         nodes_in_use_.fetch_sub(1, std::memory_order_relaxed);
         from = parent;
     }
@@ -147,13 +140,15 @@ void topic_trie::prune(node_id from) {
 
 // --- changes ---
 
-topic_trie::groups::iterator topic_trie::find(groups& among, std::string_view filter) {
-    return std::ranges::find(among, filter, [](const auto& g) { return std::string_view{g->what->filter()}; });
+topic_trie::group* topic_trie::find(const node& at, std::string_view filter) {
+    if (!at.shared) return nullptr;
+    const auto it = std::ranges::find(*at.shared, filter, [](const auto& g) { return std::string_view{g->what->filter()}; });
+    return it == at.shared->end() ? nullptr : it->get();
 }
 
 bool topic_trie::insert(const topic_filter& filter, slot& to, const subscription_options& options) {
     const auto guard = lock_.write();
-    auto& at = *nodes_[reach(filter.pattern())];
+    auto& at = nodes_[reach(filter.pattern())];
     if (!filter.is_shared()) {
         const bool replaced = at.plain.put(to, options);
         if (!replaced) {
@@ -162,13 +157,13 @@ bool topic_trie::insert(const topic_filter& filter, slot& to, const subscription
         }
         return replaced;
     }
-    auto it = find(at.shared, filter.text());
-    if (it == at.shared.end()) {
-        at.shared.push_back(std::make_unique<group>());
-        it = at.shared.end() - 1;
-        (*it)->what = shared_group::of(filter.text());
+    auto* members_of = find(at, filter.text());
+    if (members_of == nullptr) {
+        if (!at.shared) at.shared = std::make_unique<groups>();
+        members_of = at.shared->emplace_back(std::make_unique<group>()).get();
+        members_of->what = shared_group::of(filter.text());
     }
-    const bool replaced = (*it)->who.put(to, options);
+    const bool replaced = members_of->who.put(to, options);
     if (!replaced) shared_.fetch_add(1, std::memory_order_relaxed);
     return replaced;
 }
@@ -177,7 +172,7 @@ bool topic_trie::erase(const topic_filter& filter, slot& to) {
     const auto guard = lock_.write();
     const auto id = find(filter.pattern());
     if (id == none) return false;
-    auto& at = *nodes_[id];
+    auto& at = nodes_[id];
     bool removed = false;
     if (!filter.is_shared()) {
         removed = at.plain.remove(to);
@@ -186,11 +181,12 @@ bool topic_trie::erase(const topic_filter& filter, slot& to) {
             to.plain_filters.fetch_sub(1, std::memory_order_relaxed);
         }
     } else {
-        const auto it = find(at.shared, filter.text());
-        if (it == at.shared.end()) return false;
-        removed = (*it)->who.remove(to);
+        auto* const of = find(at, filter.text());
+        if (of == nullptr) return false;
+        removed = of->who.remove(to);
         if (removed) shared_.fetch_sub(1, std::memory_order_relaxed);
-        if ((*it)->who.empty()) at.shared.erase(it);
+        if (of->who.empty()) std::erase_if(*at.shared, [&](const auto& g) { return g.get() == of; });
+        if (at.shared->empty()) at.shared.reset();
     }
     prune(id);
     return removed;
@@ -206,7 +202,7 @@ void topic_trie::match(shard_index reader, std::string_view topic, match_set& in
     into.levels.clear();
     for (level_walk walk{topic}; !walk.done(); walk.next()) {
         const auto it = by_text_.find(walk.level());
-        into.levels.push_back(it == by_text_.end() ? unknown : it->second);
+        into.levels.push_back(it == by_text_.end() ? unknown : *it);
     }
     // Breadth first: every node is visited once, so the work is bounded by the nodes that lead to the topic.
     into.now.assign(1, root);
@@ -214,21 +210,18 @@ void topic_trie::match(shard_index reader, std::string_view topic, match_set& in
         into.next.clear();
         const bool wildcards = depth != 0 || !topic.starts_with('$'); // [MQTT-4.7.2-1]
         for (const auto at : into.now) {
-            if (nodes_[at]->children != 0 && wildcards) {
-                if (const auto rest = child(at, hash); rest != none) collect(*nodes_[rest], into);
-            }
+            const auto& n = nodes_[at];
+            if (n.has_hash && wildcards) collect(nodes_[child(at, hash)], into);
             if (depth == into.levels.size()) {
-                collect(*nodes_[at], into);
+                collect(n, into);
                 continue;
             }
-            if (nodes_[at]->children == 0) continue;
+            if (n.children == 0) continue;
             const auto level = into.levels[depth];
             if (level != unknown && level != plus && level != hash) {
                 if (const auto exact = child(at, level); exact != none) into.next.push_back(exact);
             }
-            if (wildcards) {
-                if (const auto any = child(at, plus); any != none) into.next.push_back(any);
-            }
+            if (n.has_plus && wildcards) into.next.push_back(child(at, plus));
         }
         into.now.swap(into.next);
         if (into.now.empty()) break;
@@ -236,11 +229,12 @@ void topic_trie::match(shard_index reader, std::string_view topic, match_set& in
 }
 
 void topic_trie::collect(const node& n, match_set& into) const {
-    if (!n.plain.empty()) {
-        into.found.insert(into.found.end(), n.plain.all().begin(), n.plain.all().end());
+    if (const auto plain = n.plain.all(); !plain.empty()) {
+        into.found.insert(into.found.end(), plain.begin(), plain.end());
         ++into.nodes;
     }
-    for (const auto& g : n.shared) {
+    if (!n.shared) return;
+    for (const auto& g : *n.shared) {
         if (const auto* const chosen = next(*g, nullptr, false)) {
             into.shared.push_back({.to = chosen->to, .options = chosen->options, .of = g->what});
         }
@@ -250,7 +244,7 @@ void topic_trie::collect(const node& n, match_set& into) const {
 // Round robin among equals: who has room, else who is online, else who will get it from the store. Readers of several
 // shards may choose the same member at once; the turn is fair, not strict.
 const trie_match* topic_trie::next(group& of, const slot* except, bool online_only) {
-    const auto& who = of.who.all();
+    const auto who = of.who.all();
     const auto first = of.turn.load(std::memory_order_relaxed);
     constexpr int nobody = 3;
     int best = nobody;
@@ -278,11 +272,11 @@ std::optional<share_match> topic_trie::choose(shard_index reader, const shared_g
     const std::string_view text{of.filter()};
     const auto id = find(text.substr(text.find('/', share_prefix.size()) + 1));
     if (id == none) return std::nullopt;
-    const auto it = find(nodes_[id]->shared, text);
-    if (it == nodes_[id]->shared.end()) return std::nullopt;
-    const auto* const chosen = next(**it, except, online_only);
+    auto* const found = find(nodes_[id], text);
+    if (found == nullptr) return std::nullopt;
+    const auto* const chosen = next(*found, except, online_only);
     if (chosen == nullptr) return std::nullopt;
-    return share_match{.to = chosen->to, .options = chosen->options, .of = (*it)->what};
+    return share_match{.to = chosen->to, .options = chosen->options, .of = found->what};
 }
 
 } // namespace broker

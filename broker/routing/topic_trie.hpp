@@ -7,15 +7,20 @@
 // 3. A slot occurs at most once per node and at most once per group.
 #pragma once
 
+#include "core/slab.hpp"
 #include "core/topic.hpp"
 #include "routing/reader_lock.hpp"
 #include "routing/subscription.hpp"
 #include "session/shared_group.hpp"
 #include "session/slot.hpp"
 
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
+
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -76,18 +81,25 @@ private:
     using node_id = std::uint32_t;
     using level_id = std::uint32_t;
 
-    // Members by slot; beyond a threshold an index makes removal cheap.
+    // Members by slot: one costs no memory of its own; beyond a threshold an index makes removal cheap.
     class members {
     public:
         [[nodiscard]] bool put(slot& to, const subscription_options& options); // true: replaced
         [[nodiscard]] bool remove(const slot& to);
-        [[nodiscard]] const std::vector<trie_match>& all() const { return list_; }
-        [[nodiscard]] bool empty() const { return list_.empty(); }
+        [[nodiscard]] std::span<const trie_match> all() const {
+            if (many_) return many_->list;
+            return {&one_, one_.to == nullptr ? 0U : 1U};
+        }
+        [[nodiscard]] bool empty() const { return all().empty(); }
 
     private:
-        [[nodiscard]] std::size_t find(const slot& to) const;
-        std::vector<trie_match> list_;
-        std::unique_ptr<std::unordered_map<const slot*, std::size_t>> index_;
+        struct many {
+            std::vector<trie_match> list{};
+            std::unique_ptr<std::unordered_map<const slot*, std::size_t>> index{};
+            [[nodiscard]] std::size_t find(const slot& to) const;
+        };
+        trie_match one_{};
+        std::unique_ptr<many> many_; // not null: these, and not `one_`
     };
     struct group {
         group_ptr what{};
@@ -99,13 +111,30 @@ private:
         node_id parent = 0;
         level_id level = 0;
         std::uint32_t children = 0;
+        bool has_plus = false; // a child of that level
+        bool has_hash = false;
         members plain{};
-        groups shared{};
-        [[nodiscard]] bool unused() const { return children == 0 && plain.empty() && shared.empty(); }
+        std::unique_ptr<groups> shared{}; // null: none
+        [[nodiscard]] bool unused() const { return children == 0 && plain.empty() && !shared; }
     };
     struct level_text {
         std::string text{};
         std::uint32_t uses = 0;
+    };
+
+    using level_table = slab<level_text>;
+    struct text_hash {
+        using is_transparent = void;
+        const level_table* levels;
+        [[nodiscard]] std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+        [[nodiscard]] std::size_t operator()(level_id level) const { return (*this)((*levels)[level].text); }
+    };
+    struct text_equal {
+        using is_transparent = void;
+        const level_table* levels;
+        [[nodiscard]] bool operator()(level_id a, level_id b) const { return a == b; }
+        [[nodiscard]] bool operator()(std::string_view a, level_id b) const { return a == (*levels)[b].text; }
+        [[nodiscard]] bool operator()(level_id a, std::string_view b) const { return (*this)(b, a); }
     };
 
     static constexpr node_id root = 0;
@@ -122,15 +151,13 @@ private:
     void release(level_id level);
     void collect(const node& n, match_set& into) const;
     [[nodiscard]] static const trie_match* next(group& of, const slot* except, bool online_only);
-    [[nodiscard]] static groups::iterator find(groups& among, std::string_view filter);
+    [[nodiscard]] static group* find(const node& at, std::string_view filter); // null: there is none
 
     reader_lock lock_;
-    std::vector<std::unique_ptr<node>> nodes_;
-    std::vector<node_id> free_nodes_;
-    std::unordered_map<std::uint64_t, node_id> children_; // (node << 32 | level)
-    std::vector<std::unique_ptr<level_text>> levels_;
-    std::vector<level_id> free_levels_;
-    std::unordered_map<std::string_view, level_id> by_text_; // keys live in levels_
+    slab<node> nodes_;
+    boost::unordered_flat_map<std::uint64_t, node_id> children_; // (node << 32 | level)
+    level_table levels_;
+    boost::unordered_flat_set<level_id, text_hash, text_equal> by_text_;
     std::atomic<std::size_t> subscriptions_{0};
     std::atomic<std::size_t> shared_{0};
     std::atomic<std::size_t> nodes_in_use_{0};

@@ -76,6 +76,7 @@ void backlog::clear() { *this = backlog{memory_messages_max_, memory_bytes_max_}
 
 storage::load_request backlog::start_load(session_id of, std::size_t messages_max) {
     loading_ = true;
+    settled_since_load_ = std::make_unique<std::vector<message_id>>();
     spilled_since_load_ = 0;
     since_load_from_ = message_id{~0ULL};
     return {.of = of,
@@ -88,7 +89,7 @@ storage::load_request backlog::start_load(session_id of, std::size_t messages_ma
 // What was spilled since it was asked for is spilled like the rest.
 void backlog::cancel_load() {
     loading_ = false;
-    settled_since_load_.clear();
+    settled_since_load_.reset();
     spill_from_ = std::min(spill_from_, since_load_from_);
 }
 

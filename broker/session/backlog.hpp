@@ -12,12 +12,12 @@
 
 #include "core/limits.hpp"
 #include "core/message.hpp"
+#include "core/ring.hpp"
 #include "session/shared_group.hpp"
 #include "storage/store.hpp"
 
-#include <boost/container/deque.hpp>
-
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -60,7 +60,7 @@ public:
 
     // `memory_*`: what is kept in memory of stored entries.
     backlog(std::size_t memory_messages_max, std::size_t memory_bytes_max)
-        : memory_messages_max_{memory_messages_max}, memory_bytes_max_{memory_bytes_max} {}
+        : memory_bytes_max_{memory_bytes_max}, memory_messages_max_{static_cast<std::uint32_t>(std::min<std::size_t>(memory_messages_max, 0xFFFF'FFFF))} {}
 
     [[nodiscard]] bool empty() const { return head_.empty() && spilled_ == 0; }
     [[nodiscard]] std::size_t size() const { return head_.size() + spilled_; } // a lower bound after a restart, until it is read
@@ -68,7 +68,7 @@ public:
     [[nodiscard]] std::size_t spilled() const { return spilled_; }
     [[nodiscard]] bool head_ready() const { return !head_.empty(); }
     [[nodiscard]] entry& front() { return head_.front(); }
-    using entries = boost::container::deque<entry>; // allocates nothing while empty
+    using entries = ring<entry>;
     [[nodiscard]] const entries& head() const { return head_; }
     [[nodiscard]] entry& at(std::size_t i) { return head_[i]; } // of the head
 
@@ -102,7 +102,7 @@ public:
     void cancel_load();        // its answer is ignored
     // This entry left for good: its receiver answered, or it was dropped or passed on.
     void settled(message_id id) {
-        if (loading_) settled_since_load_.push_back(id);
+        if (loading_) settled_since_load_->push_back(id);
     }
 
 
@@ -113,16 +113,16 @@ private:
     std::size_t bytes_ = 0;
     std::size_t spilled_ = 0;
     std::size_t spilled_bytes_ = 0;
-    bool counted_ = true; // else spilled_ is a lower bound: while it is not zero there may be more
     std::size_t spilled_since_load_ = 0;
     message_id spill_from_{~0ULL};
     message_id since_load_from_{~0ULL};
-    std::vector<message_id> settled_since_load_; // no more than were handed over when the load began
+    std::unique_ptr<std::vector<message_id>> settled_since_load_; // while loading_: no more than were handed over when it began
+    std::uint64_t load_number_ = 0;
+    std::size_t memory_bytes_max_;
+    std::uint32_t memory_messages_max_;
+    bool counted_ = true; // else spilled_ is a lower bound: while it is not zero there may be more
     bool loading_ = false;
     bool stuck_ = false;
-    std::uint64_t load_number_ = 0;
-    std::size_t memory_messages_max_;
-    std::size_t memory_bytes_max_;
 };
 
 template <class Give>
@@ -152,7 +152,8 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
     loading_ = false;
     std::size_t damaged = 0;
     std::size_t not_spilled = 0;
-    std::ranges::sort(settled_since_load_);
+    const auto settled_meanwhile = std::move(settled_since_load_);
+    std::ranges::sort(*settled_meanwhile);
     for (std::size_t i = 0; i != rows.entries.size(); ++i) {
         const auto id = id_of(rows, i);
         auto loaded = entry_of(rows, i);
@@ -160,7 +161,7 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
             ++damaged;
             continue;
         }
-        if (known(id) || std::ranges::binary_search(settled_since_load_, id)) {
+        if (known(id) || std::ranges::binary_search(*settled_meanwhile, id)) {
             ++not_spilled;
             continue;
         }
@@ -184,7 +185,6 @@ std::size_t backlog::finish_load(const storage::loaded_rows& rows, Known known) 
     }
     spilled_since_load_ = 0;
     since_load_from_ = message_id{~0ULL};
-    settled_since_load_.clear();
     return damaged;
 }
 

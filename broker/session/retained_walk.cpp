@@ -24,7 +24,7 @@ void session::walk_retained(const topic_filter& filter, const subscription_optio
 }
 
 void session::forget_retained(std::string_view filter) {
-    std::erase_if(walks_, [&](const retained_walk& w) { return w.filter == filter; });
+    walks_.erase(std::remove_if(walks_.begin(), walks_.end(), [&](const retained_walk& w) { return w.filter == filter; }), walks_.end());
 }
 
 // A filter that matches little in a large tree goes through it over many turns, whatever else wakes the session meanwhile.
@@ -34,7 +34,7 @@ void session::pump_retained(time_point now) {
     while (!walks_.empty()) {
         if (!online() || !subscriber_->has_room_to_spare()) return;
         auto& w = walks_.front();
-        const auto most = w.options.maximum_qos == qos::at_most_once ? piece_max : std::min(piece_max, window_ - in_flight_);
+        const auto most = w.options.maximum_qos == qos::at_most_once ? piece_max : std::min<std::size_t>(piece_max, window_ - in_flight_);
         if (most == 0) return;
         piece.clear();
         auto stopped = desk_->kept().match(w.pattern(), now, piece, most, retained::visits_at_once, w.after);
@@ -43,7 +43,7 @@ void session::pump_retained(time_point now) {
             w.after = m->topic();
         }
         if (!stopped) {
-            walks_.erase(walks_.begin());
+            walks_.pop_front();
             continue;
         }
         w.after = std::move(stopped);

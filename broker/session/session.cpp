@@ -217,8 +217,9 @@ void session::return_to_queue(const entry& e, queue_outcome how) {
 // --- queues ---
 
 queue::consumer session::consumer_of(const queue_slot& q, const subscription_options& options) {
-    auto it = std::ranges::find(joined_, &q, &joined_queue::to);
-    if (it == joined_.end()) it = joined_.insert(it, {.to = &q, .number = ++joins_});
+    if (!joined_) joined_ = std::make_unique<std::vector<joined_queue>>();
+    auto it = std::ranges::find(*joined_, &q, &joined_queue::to);
+    if (it == joined_->end()) it = joined_->insert(it, {.to = &q, .number = ++joins_});
     return {.who = slot_,
             .identifier = options.identifier,
             .maximum_qos = options.maximum_qos,
@@ -227,19 +228,17 @@ queue::consumer session::consumer_of(const queue_slot& q, const subscription_opt
 }
 
 void session::leave(const queue_slot& q) {
-    std::erase_if(joined_, [&q](const joined_queue& j) { return j.to == &q; });
+    if (joined_) std::erase_if(*joined_, [&q](const joined_queue& j) { return j.to == &q; });
 }
 
 bool session::is_joined(const queue_slot& q, std::uint32_t number) const {
-    return std::ranges::any_of(joined_, [&](const joined_queue& j) { return j.to == &q && j.number == number; });
+    return joined_ && std::ranges::any_of(*joined_, [&](const joined_queue& j) { return j.to == &q && j.number == number; });
 }
 
 // --- QoS 2 inbound ---
 
 std::optional<ticket> session::remembered_at(packet_id packet) const {
-    const auto it = inbound_.find(packet);
-    if (it == inbound_.end()) return std::nullopt;
-    return it->second;
+    return inbound_.find(packet);
 }
 
 void session::remember(packet_id packet) {
@@ -251,11 +250,11 @@ void session::remember(packet_id packet) {
         desk_->require(true);
         at = desk_->open_ticket();
     }
-    inbound_[packet] = at;
+    inbound_.put(packet, at);
 }
 
 std::optional<ticket> session::forget(packet_id packet) {
-    if (inbound_.erase(packet) == 0) return std::nullopt;
+    if (!inbound_.erase(packet)) return std::nullopt;
     if (!durable()) return ticket{};
     desk_->open().erase(column::inbound_qos2, storage::inbound_qos2_key(id(), packet));
     desk_->require(true);
@@ -305,7 +304,7 @@ void session::detach() {
         return e.from != nullptr;
     });
     outstanding_.erase_if([](const outstanding_entry& o) { return o.value.from != nullptr || !o.value.message; });
-    joined_.clear();
+    joined_.reset();
     in_flight_ = 0;
 }
 
@@ -345,9 +344,9 @@ void session::arrived(shard_desk& desk) {
     outstanding_.for_each([this](outstanding_entry& o) {
         if (o.at == outstanding_entry::phase::committing || o.at == outstanding_entry::phase::released) wait_for_handle(o);
     });
-    for (auto& [packet, at] : inbound_) {
+    inbound_.for_each([this](packet_id packet, ticket at) {
         if (at != ticket{}) remember(packet);
-    }
+    });
 }
 
 } // namespace broker

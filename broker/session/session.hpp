@@ -16,11 +16,13 @@
 #include "core/counters.hpp"
 #include "core/limits.hpp"
 #include "core/message.hpp"
+#include "core/ring.hpp"
 #include "core/topic.hpp"
 #include "routing/subscriber.hpp"
 #include "routing/subscription.hpp"
 #include "session/backlog.hpp"
 #include "session/held_message.hpp"
+#include "session/inbound_packets.hpp"
 #include "session/queue.hpp"
 #include "session/restored_handles.hpp"
 #include "session/slot.hpp"
@@ -29,7 +31,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 namespace broker {
@@ -249,46 +250,47 @@ private:
     void restore_handle(message_id id, std::uint16_t handle, bool was_released); // recovery
     [[nodiscard]] bool may_have_been_sent(const entry& e) const; // by the server before a restart
 
+    // In the order of size: there may be a million of them.
+    struct joined_queue {
+        const queue_slot* to = nullptr;
+        std::uint32_t number = 0;
+    };
     slot* slot_;
     shard_desk* desk_;
     subscriber* subscriber_ = nullptr;
-    std::uint16_t window_ = 1;
-    std::uint16_t last_handle_ = 0;
     std::string user_; // whose it is; empty: whoever comes first
     seconds expiry_{0};
-    bool expires_ = true;
     time_point ends_at_ = never; // offline: when the session expires
     std::optional<will> will_;
-    bool will_stored_ = false; // or its record is in the open batch
     time_point will_due_ = never; // offline: when the will is published
     ticket recorded_at_{};        // of the shard it was attached on
     std::uint64_t claim_ = 0;     // the number of the claim that has it, or had it last
-    std::size_t in_flight_ = 0;   // outstanding on this connection: counts against the window
     subscription_map subscriptions_;
-    std::vector<retained_walk> walks_; // the first is under way
-    bool walk_waits_ = false;          // for the next turn
+    ring<retained_walk> walks_; // the first is under way
     window<outstanding_entry> outstanding_;
     window<outstanding_entry>::place unsent_ = 0; // everything outstanding before it was sent on this connection
     restored_handles restored_;
     message_id sent_before_restart_below_{};
     backlog backlog_;
-    std::unordered_map<packet_id, ticket> inbound_;
-    bool has_queues_ = false; // some subscription is a queue
-    std::size_t groups_ = 0;  // subscriptions that are shared
-    bool got_shares_ = false; // some entry came, or may have come before a restart, through a group
-    bool may_hold_shares_ = false; // restored with entries: of a group it had left, perhaps
-    bool passing_on_ = false; // stored entries are being read for other members
+    inbound_packets inbound_;
     message_id pass_on_before_{};
     std::uint64_t pass_on_number_ = 0;
-    bool shown_room_ = false; // slot::room
-    struct joined_queue {
-        const queue_slot* to = nullptr;
-        std::uint32_t number = 0;
-    };
-    std::vector<joined_queue> joined_;
-    std::uint32_t joins_ = 0;
+    std::unique_ptr<std::vector<joined_queue>> joined_; // null: none
     std::size_t counted_messages_ = 0; // what the gauges hold of this session
     std::size_t counted_bytes_ = 0;
+    std::uint32_t in_flight_ = 0; // outstanding on this connection: counts against the window
+    std::uint32_t groups_ = 0;    // subscriptions that are shared
+    std::uint32_t joins_ = 0;
+    std::uint16_t window_ = 1;
+    std::uint16_t last_handle_ = 0;
+    bool expires_ = true;
+    bool will_stored_ = false; // or its record is in the open batch
+    bool walk_waits_ = false;  // for the next turn
+    bool has_queues_ = false;  // some subscription is a queue
+    bool got_shares_ = false;  // some entry came, or may have come before a restart, through a group
+    bool may_hold_shares_ = false; // restored with entries: of a group it had left, perhaps
+    bool passing_on_ = false;  // stored entries are being read for other members
+    bool shown_room_ = false;  // slot::room
 };
 
 } // namespace broker

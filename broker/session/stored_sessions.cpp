@@ -78,7 +78,7 @@ void shard_sessions::restore(const storage::recovered_session& from, time_point 
     }
     s.got_shares_ = s.groups_ != 0 && from.has_entries;
     s.may_hold_shares_ = from.has_entries;
-    for (const auto packet : from.inbound_qos2) s.inbound_.emplace(packet, ticket{});
+    for (const auto packet : from.inbound_qos2) s.inbound_.put(packet, ticket{});
     for (const auto& [message, record] : from.outbound_qos2) {
         s.restore_handle(message, record.handle, record.released);
     }

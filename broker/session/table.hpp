@@ -4,6 +4,8 @@
 
 #include "session/slot.hpp"
 
+#include <boost/unordered/unordered_flat_set.hpp>
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -11,7 +13,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace broker {
@@ -30,7 +31,7 @@ public:
     template <class MakeId>
     [[nodiscard]] found find_or_create(std::string_view client_id, std::uint16_t shard, MakeId make_id) {
         const std::lock_guard lock{mutex_};
-        if (const auto it = by_client_id_.find(client_id); it != by_client_id_.end()) return {it->second, false, false, ++claims_};
+        if (const auto it = by_client_id_.find(client_id); it != by_client_id_.end()) return {*it, false, false, ++claims_};
         if (const auto it = ending_.find(client_id); it != ending_.end()) {
             if (std::ranges::find(it->second.waiting, shard) == it->second.waiting.end()) it->second.waiting.push_back(shard);
             return {nullptr, false, true, ++claims_};
@@ -56,7 +57,7 @@ public:
     void unlist(slot& s) {
         const std::lock_guard lock{mutex_};
         if (!s.listed) return;
-        if (const auto it = by_client_id_.find(s.client_id); it != by_client_id_.end() && it->second == &s) {
+        if (const auto it = by_client_id_.find(s.client_id); it != by_client_id_.end() && *it == &s) {
             by_client_id_.erase(it);
         }
     }
@@ -77,19 +78,19 @@ public:
     }
     void free(slot& s) {
         const std::lock_guard lock{mutex_};
-        slots_.erase(&s);
+        slots_.erase(slots_.find(&s));
     }
     [[nodiscard]] slot* find(std::string_view client_id) const {
         const std::lock_guard lock{mutex_};
         const auto it = by_client_id_.find(client_id);
-        return it == by_client_id_.end() ? nullptr : it->second;
+        return it == by_client_id_.end() ? nullptr : *it;
     }
     // The shard that has, or is about to get, the session of this client id.
     [[nodiscard]] std::optional<std::uint16_t> owner_of(std::string_view client_id) const {
         const std::lock_guard lock{mutex_};
         const auto it = by_client_id_.find(client_id);
         if (it == by_client_id_.end()) return std::nullopt;
-        return it->second->owner.load(std::memory_order_acquire);
+        return (*it)->owner.load(std::memory_order_acquire);
     }
     [[nodiscard]] std::size_t size() const {
         const std::lock_guard lock{mutex_};
@@ -105,10 +106,33 @@ private:
         made->owner = shard;
         made->holder = shard;
         auto& s = *made;
-        if (listed) by_client_id_.emplace(s.client_id, &s);
-        slots_.emplace(&s, std::move(made));
+        if (listed) by_client_id_.insert(&s);
+        slots_.insert(std::move(made));
         return s;
     }
+
+    struct id_hash {
+        using is_transparent = void;
+        [[nodiscard]] std::size_t operator()(std::string_view client_id) const { return std::hash<std::string_view>{}(client_id); }
+        [[nodiscard]] std::size_t operator()(const slot* s) const { return (*this)(s->client_id); }
+    };
+    struct id_equal {
+        using is_transparent = void;
+        [[nodiscard]] bool operator()(const slot* a, const slot* b) const { return a->client_id == b->client_id; }
+        [[nodiscard]] bool operator()(std::string_view a, const slot* b) const { return a == b->client_id; }
+        [[nodiscard]] bool operator()(const slot* a, std::string_view b) const { return a->client_id == b; }
+    };
+    struct owner_hash {
+        using is_transparent = void;
+        [[nodiscard]] std::size_t operator()(const slot* s) const { return std::hash<const slot*>{}(s); }
+        [[nodiscard]] std::size_t operator()(const std::unique_ptr<slot>& s) const { return (*this)(s.get()); }
+    };
+    struct owner_equal {
+        using is_transparent = void;
+        [[nodiscard]] bool operator()(const std::unique_ptr<slot>& a, const std::unique_ptr<slot>& b) const { return a == b; }
+        [[nodiscard]] bool operator()(const slot* a, const std::unique_ptr<slot>& b) const { return a == b.get(); }
+        [[nodiscard]] bool operator()(const std::unique_ptr<slot>& a, const slot* b) const { return a.get() == b; }
+    };
 
     struct end {
         session_id of{};
@@ -119,8 +143,8 @@ private:
     std::size_t sessions_max_;
     std::map<std::string, end, std::less<>> ending_; // no more than the store has pending
     std::uint64_t claims_ = 0;
-    std::unordered_map<std::string_view, slot*> by_client_id_; // keys live in the slots
-    std::unordered_map<slot*, std::unique_ptr<slot>> slots_;
+    boost::unordered_flat_set<slot*, id_hash, id_equal> by_client_id_;
+    boost::unordered_flat_set<std::unique_ptr<slot>, owner_hash, owner_equal> slots_;
 };
 
 } // namespace broker

@@ -10,7 +10,8 @@
 // What is done with an entry takes a constant number of steps, seen over many of them. Nothing is allocated while it is empty.
 #pragma once
 
-#include <boost/container/deque.hpp>
+#include "core/ring.hpp"
+
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include <algorithm>
@@ -134,7 +135,7 @@ private:
         index_.reset();
     }
 
-    boost::container::deque<Entry> cells_; // allocates nothing while empty
+    ring<Entry> cells_;
     std::size_t waiting_ = 0;
     place first_ = 0; // of cells_
     std::unique_ptr<index> index_;

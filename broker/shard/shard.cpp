@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t read_buffer_size = 256 * 1024;
 constexpr std::size_t handlers_per_turn = 256; // these two bound the latency of a turn under load, and what one batch holds
 constexpr std::uint64_t received_per_turn = 1024 * 1024; // bytes
+constexpr seconds trim_every{1};
 constexpr auto congestion_check = std::chrono::milliseconds{1};
 
 } // namespace
@@ -98,10 +99,15 @@ void shard::fire_deadlines() {
     for (auto id = deadlines_.take_due(now_); id != connection_id{}; id = deadlines_.take_due(now_)) {
         if (auto* const c = find(id)) c->on_deadline(now_);
     }
+    if (trim_at_ <= now_) {
+        blocks_.trim();
+        trim_at_ = never;
+    }
+    if (trim_at_ == never && blocks_.spare() != 0) trim_at_ = now_ + trim_every;
 }
 
 void shard::arm_timer() {
-    const auto at = std::min(core_.next_deadline(), deadlines_.next());
+    const auto at = std::min({core_.next_deadline(), deadlines_.next(), trim_at_});
     if (at == timer_at_) return;
     timer_at_ = at;
     if (at == never) {

@@ -111,6 +111,7 @@ private:
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
     boost::asio::steady_timer timer_;
     time_point timer_at_ = never;
+    time_point trim_at_ = never; // blocks_
     std::vector<shard*> others_;
     std::unordered_map<connection_id, std::shared_ptr<shard_connection>> connections_;
     std::vector<std::shared_ptr<shard_connection>> removed_;

@@ -200,7 +200,8 @@ void engine::deliver(const delivery& d, time_point now) {
 
 void engine::give_up(const delivery& d) {
     if (d.handle == 0) return;
-    given_up_.push_back(d.handle);
+    if (!given_up_) given_up_ = std::make_unique<std::vector<std::uint16_t>>();
+    given_up_->push_back(d.handle);
     with_.out.touch();
 }
 
@@ -209,10 +210,9 @@ void engine::release(std::uint16_t handle, time_point) {
 }
 
 void engine::settle_deferred(time_point now) {
-    while (!given_up_.empty() && session_ != nullptr) {
-        const auto handle = given_up_.back();
-        given_up_.pop_back();
-        (void)session_->settle(handle, settlement::accepted, now);
+    while (given_up_ && session_ != nullptr) { // settling may give up more
+        const auto handles = std::exchange(given_up_, nullptr);
+        for (const auto handle : *handles) (void)session_->settle(handle, settlement::accepted, now);
     }
 }
 
@@ -277,7 +277,7 @@ void engine::end_with(reason_code connack_code, reason_code disconnect_code, clo
     } else if (phase_ != phase::waiting || v5()) {
         return refuse_connect(return_code_of(why.cause), connack_code, why);
     }
-    closing_ = std::move(why);
+    closing_ = std::make_unique<close_reason>(std::move(why));
     held_.clear();
     with_.out.touch();
 }

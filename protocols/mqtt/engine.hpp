@@ -1,14 +1,13 @@
 // mqtt::engine: MQTT 3.1, 3.1.1 and 5.0, one connection. Versions differ in data (protocol_level) or a small branch.
 #pragma once
 
+#include "core/ring.hpp"
 #include "protocols/engine.hpp"
 #include "protocols/mqtt/authenticator.hpp"
 #include "protocols/mqtt/decode.hpp"
 #include "protocols/mqtt/encode.hpp"
 #include "protocols/mqtt/packet.hpp"
 #include "protocols/mqtt/topic_alias.hpp"
-
-#include <deque>
 
 namespace broker::mqtt {
 
@@ -26,7 +25,7 @@ public:
     [[nodiscard]] time_point next_deadline() const override;
     void on_disconnected(time_point now) override;
     void close(const close_reason& why, time_point now) override;
-    [[nodiscard]] const std::optional<close_reason>& closing() const override { return closing_; }
+    [[nodiscard]] const close_reason* closing() const override { return closing_.get(); }
     void on_rights(welcome again, time_point now) override;
     [[nodiscard]] bool paused() const override { return is_unanswered() || with_.route.full() || (with_.meter != nullptr && with_.meter->exhausted()); }
     void go_on(time_point now) override;
@@ -99,7 +98,7 @@ private:
     void seek_admission(const connect& c, byte_view body, time_point now);
     void on_admission(admission::answer given, time_point now);
     void enter(const connect& c, admission::answer given, time_point now);
-    void claim_session(const connect& c, time_point now);
+    void claim_session(const connect& c, std::string owner, time_point now); // `owner`: whose the session is to be
     void review_subscriptions(time_point now);
     void accept(bool present, time_point now);
     void begin(std::string_view connack, time_point now);
@@ -134,40 +133,39 @@ private:
     void give_up(const delivery& d); // it is not sent, and settled as if it had been
     [[nodiscard]] bool v5() const { return level_ == protocol_level::v5; }
 
+    // In the order of size: there may be a million of them.
     engine_context with_;
+    session* session_ = nullptr;
+    std::unique_ptr<const close_reason> closing_; // null: open
+    std::string buffer_; // an incomplete packet, or what came while paused
+    ring<held_packet> held_;
+    ring<retained_wish> wishes_;
+    std::unique_ptr<std::vector<std::uint16_t>> given_up_; // deliveries that are not sent, to be settled after the call; null: none
+    std::string client_id_;
+    std::string user_;
+    std::unique_ptr<std::string> connect_body_; // phase admitting
+    permissions may_;
+    time_point until_ = never; // the client's token ends
+    topic_aliases aliases_;
+    std::unique_ptr<sent_topic_aliases> sent_aliases_; // null: the client allows none
+    std::unique_ptr<enhanced> enhanced_;               // null: no authentication method
+    time_point last_packet_;
+    time_point opened_at_;
+    std::uint32_t packet_size_max_ = ~std::uint32_t{0}; // the client's
+    std::uint32_t exchanges_ = 0; // QoS 1 and 2 publications of this connection that are not finished [§4.9]
+    std::optional<std::uint32_t> expiry_changed_;
+    std::uint32_t session_expiry_ = 0;
+    std::uint16_t keep_alive_s_ = 0;
     phase phase_ = phase::waiting;
     protocol_level level_ = protocol_level::v3_1_1;
-    session* session_ = nullptr;
-    std::optional<close_reason> closing_;
-    bool clean_end_ = false; // DISCONNECT without asking for the will
+    bool client_id_is_ours_ = false; // the client left it to us
+    bool keep_alive_changed_ = false;
+    bool clean_end_ = false;     // DISCONNECT without asking for the will
     bool connack_sent_ = false;  // with success
     bool unread_ = false;        // by the transport
     bool problem_information_ = true;
     bool response_information_ = false;
-    std::string buffer_;     // an incomplete packet, or what came while paused
-    boost::container::deque<held_packet> held_; // allocates nothing while empty
-    boost::container::deque<retained_wish> wishes_;
-    std::vector<std::uint16_t> given_up_; // deliveries that are not sent, to be settled after the call
-    std::size_t exchanges_ = 0;            // QoS 1 and 2 publications of this connection that are not finished [§4.9]
-    std::string client_id_;
-    std::string assigned_client_id_;
-    std::string user_;
-    std::string owner_;        // whom the session belongs to
-    std::string connect_body_; // phase admitting
-    permissions may_;
-    bool filtered_ = false;    // some subscription is allowed in part
-    time_point until_ = never; // the client's token ends
-    std::string scratch_;
-    topic_aliases aliases_;
-    std::unique_ptr<sent_topic_aliases> sent_aliases_; // null: the client allows none
-    std::unique_ptr<enhanced> enhanced_;               // null: no authentication method
-    std::uint16_t keep_alive_s_ = 0;
-    bool keep_alive_changed_ = false;
-    std::optional<std::uint32_t> expiry_changed_;
-    std::uint32_t session_expiry_ = 0;
-    std::size_t packet_size_max_ = ~std::size_t{0}; // the client's
-    time_point last_packet_;
-    time_point opened_at_;
+    bool filtered_ = false;      // some subscription is allowed in part
 };
 
 [[nodiscard]] std::unique_ptr<broker::engine> make_engine(const engine_context& with, time_point now);

@@ -21,7 +21,7 @@ void engine::refuse_connect(std::uint8_t v3_code, reason_code v5_code, const clo
     send(encode_connack({.code = code, .server_reference = why.server_reference, .reason_string = why.detail}, level_,
                         packet_size_max_));
     ++with_.route.count().connect_rejected[static_cast<std::size_t>(why.cause)];
-    closing_ = why; // [MQTT-3.2.2-7]
+    closing_ = std::make_unique<close_reason>(why); // [MQTT-3.2.2-7]
     held_.clear();
     with_.out.touch();
 }
@@ -99,9 +99,9 @@ void engine::take_wishes(const connect& c) {
         return;
     }
     do { // not one that somebody else chose for himself [MQTT-3.2.2-16]
-        client_id_ = with_.new_client_id();
+        client_id_ = with_.new_ids.new_client_id();
     } while (with_.sessions.known(client_id_));
-    if (v5()) assigned_client_id_ = client_id_; // [MQTT-3.1.3-6, MQTT-3.1.3-7, MQTT3-3.1.3-6]
+    client_id_is_ours_ = true; // [MQTT-3.1.3-6, MQTT-3.1.3-7, MQTT3-3.1.3-6]
 }
 
 void engine::on_connect(const connect& c, byte_view body, time_point now) {
@@ -115,20 +115,20 @@ void engine::on_connect(const connect& c, byte_view body, time_point now) {
 }
 
 void engine::seek_admission(const connect& c, byte_view body, time_point now) {
-    if (with_.admit == nullptr) return claim_session(c, now);
+    if (with_.admit == nullptr) return claim_session(c, {}, now);
     newcomer who{.client_id = client_id_, .user = user_, .protocol = "mqtt"};
     if (c.password) who.password = as_text(*c.password);
     if (enhanced_ && enhanced_->is_token) who.token = as_text(c.with.authentication_data.value_or(byte_view{}));
     auto given = with_.admit->ask(who, [this](admission::answer later, time_point then) { on_admission(std::move(later), then); });
     if (given) return enter(c, std::move(*given), now);
     phase_ = phase::admitting;
-    connect_body_ = as_text(body);
+    connect_body_ = std::make_unique<std::string>(as_text(body));
 }
 
 void engine::on_admission(admission::answer given, time_point now) {
     if (closing_) return;
-    const auto body = std::exchange(connect_body_, {});
-    const auto c = decode_connect(byte_reader{as_bytes(body)});
+    const auto body = std::exchange(connect_body_, nullptr);
+    const auto c = decode_connect(byte_reader{as_bytes(*body)});
     BROKER_ASSERT(c.has_value()); // it was, before it was asked about
     enter(*c, std::move(given), now);
     process_buffered(now);
@@ -140,20 +140,19 @@ void engine::enter(const connect& c, admission::answer given, time_point now) {
         return refuse_connect(return_code_of(why->cause), connect_reason_of(why->cause), *why);
     }
     auto& may = std::get<welcome>(given);
-    owner_ = may.user;
-    if (!owner_.empty()) user_ = owner_;
+    if (!may.user.empty()) user_ = may.user;
     until_ = may.until;
     may_.grant(std::move(may.may), with_.admit, with_.bounds.partial_subscriptions == "refuse");
     // A will that will not be published must not look accepted.
     if (c.will && !may_.publish(c.will->topic, c.will->retain)) {
         return refuse_connect(0x05, reason_code::not_authorized, close_reason{.cause = close_cause::forbidden});
     }
-    claim_session(c, now);
+    claim_session(c, std::move(may.user), now);
 }
 
-void engine::claim_session(const connect& c, time_point now) {
+void engine::claim_session(const connect& c, std::string owner, time_point now) {
     attachment with{.who = this,
-                    .user = owner_,
+                    .user = std::move(owner),
                     .window = std::min(c.with.receive_maximum.value_or(0xFFFF), with_.bounds.mqtt_max_inflight), // [MQTT-4.9.0-1]
                     .expiry = seconds{session_expiry_ == never_expires ? 0 : session_expiry_},
                     .expires = session_expiry_ != never_expires,
@@ -191,7 +190,7 @@ void engine::accept(bool present, time_point now) {
     connack answer{.session_present = present && level_ != protocol_level::v3_1};
     std::string response;
     if (v5()) {
-        answer.assigned_client_id = assigned_client_id_;
+        if (client_id_is_ours_) answer.assigned_client_id = client_id_;
         if (bounds.mqtt_receive_maximum != 0xFFFF) answer.receive_maximum = bounds.mqtt_receive_maximum;
         answer.topic_alias_maximum = bounds.mqtt_topic_alias_maximum;
         answer.maximum_packet_size = static_cast<std::uint32_t>(bounds.max_message_bytes);

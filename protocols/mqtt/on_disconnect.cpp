@@ -13,7 +13,7 @@ void engine::on_disconnect(const disconnect& d, time_point) {
         if (session_ != nullptr) session_->set_expiry(seconds{expiry}, expiry != 0xFFFF'FFFF);
     }
     clean_end_ = d.reason == reason_code::success; // [MQTT-3.14.4-3]; every other reason publishes the will
-    closing_ = close_reason{.cause = close_cause::normal};
+    closing_ = std::make_unique<close_reason>(close_reason{.cause = close_cause::normal});
     held_.clear();
     with_.out.touch();
 }

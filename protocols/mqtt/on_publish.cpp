@@ -38,9 +38,10 @@ std::optional<std::string_view> engine::topic_of(const publish& p) {
 message_ptr engine::message_of(const publish& p, std::string_view topic, time_point now) {
     auto passed_on = p.with.raw;
     if (!p.with.only_passed_on) {
-        scratch_.clear();
-        copy_passed_on(p.with.raw, scratch_);
-        passed_on = as_bytes(scratch_);
+        auto& copied = with_.wire.scratch();
+        copied.clear();
+        copy_passed_on(p.with.raw, copied);
+        passed_on = as_bytes(copied);
     }
     message_fields fields{.topic = topic,
                           .properties = passed_on,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,16 +18,20 @@ public:
     [[nodiscard]] bool allowed(std::uint16_t alias) const { // [MQTT-3.3.2-8, MQTT-3.3.2-9, MQTT-3.3.2-12]
         return alias != 0 && alias <= maximum_;
     }
-    void set(std::uint16_t alias, std::string_view topic) { topics_[alias] = topic; }
+    void set(std::uint16_t alias, std::string_view topic) {
+        if (!topics_) topics_ = std::make_unique<std::unordered_map<std::uint16_t, std::string>>();
+        (*topics_)[alias] = topic;
+    }
     [[nodiscard]] std::optional<std::string_view> find(std::uint16_t alias) const {
-        const auto it = topics_.find(alias);
-        if (it == topics_.end()) return std::nullopt;
+        if (!topics_) return std::nullopt;
+        const auto it = topics_->find(alias);
+        if (it == topics_->end()) return std::nullopt;
         return it->second;
     }
 
 private:
     std::uint16_t maximum_;
-    std::unordered_map<std::uint16_t, std::string> topics_;
+    std::unique_ptr<std::unordered_map<std::uint16_t, std::string>> topics_; // null: none was set
 };
 
 // Those we use towards a client: the topics in use share the numbers it allows. When all are taken, a new topic gets the

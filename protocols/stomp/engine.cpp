@@ -143,7 +143,7 @@ void engine::on_durable(ticket upto, time_point now) {
 
 void engine::leave_when_done() {
     if (!leaving_ || !held_.empty() || closing_) return;
-    closing_ = close_reason{.cause = close_cause::normal};
+    closing_ = std::make_unique<close_reason>(close_reason{.cause = close_cause::normal});
     with_.out.touch();
 }
 
@@ -294,7 +294,7 @@ void engine::fail(std::string_view code, std::string what, std::string_view rece
                        : code == "overload" || code == "disk_full" ? close_cause::overload
                                             : close_cause::protocol_error;
     if (!connected_) ++with_.route.count().connect_rejected[static_cast<std::size_t>(cause)];
-    closing_ = close_reason{.cause = cause, .detail = std::move(what)};
+    closing_ = std::make_unique<close_reason>(close_reason{.cause = cause, .detail = std::move(what)});
     held_.clear();
 }
 
@@ -322,7 +322,7 @@ void engine::close(const close_reason& why, time_point now) {
     if (why.cause != close_cause::normal && why.cause != close_cause::peer_gone) {
         send_error(code, why.detail.empty() ? code : std::string_view{why.detail}, "", "", now);
     }
-    closing_ = why;
+    closing_ = std::make_unique<close_reason>(why);
     held_.clear();
     with_.out.touch();
 }

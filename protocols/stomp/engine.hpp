@@ -2,12 +2,12 @@
 // durable and named "client-id/subscription-name".
 #pragma once
 
+#include "core/ring.hpp"
 #include "protocols/engine.hpp"
 #include "protocols/stomp/destination.hpp"
 #include "protocols/stomp/frame.hpp"
 #include "protocols/stomp/parser.hpp"
 
-#include <boost/container/deque.hpp>
 
 #include <map>
 
@@ -118,7 +118,7 @@ public:
     [[nodiscard]] time_point next_deadline() const override;
     void on_disconnected(time_point now) override;
     void close(const close_reason& why, time_point now) override;
-    [[nodiscard]] const std::optional<close_reason>& closing() const override { return closing_; }
+    [[nodiscard]] const close_reason* closing() const override { return closing_.get(); }
     void on_rights(welcome again, time_point now) override;
     [[nodiscard]] bool paused() const override { return is_unanswered() || with_.route.full() || (with_.meter != nullptr && with_.meter->exhausted()); }
     void go_on(time_point now) override;
@@ -221,7 +221,7 @@ private:
     bool connected_ = false;
     bool unread_ = false;  // by the transport, since last_in_
     bool leaving_ = false; // DISCONNECT seen: nothing more is processed, held receipts still leave
-    std::optional<close_reason> closing_;
+    std::unique_ptr<const close_reason> closing_; // null: open
     std::vector<std::unique_ptr<subscription>> subscriptions_; // in order of their numbers
     std::vector<std::unique_ptr<browsing>> browsers_;
     std::uint32_t last_number_ = 0; // of subscriptions and browsers
@@ -240,7 +240,7 @@ private:
     std::map<std::string, transaction, std::less<>> transactions_;
     std::size_t transaction_bytes_ = 0;  // all open ones
     std::size_t transaction_frames_ = 0;
-    boost::container::deque<held_receipt> held_;
+    ring<held_receipt> held_;
     ticket last_ticket_{}; // of everything done so far
     std::string client_id_;
     std::string login_;

@@ -105,7 +105,7 @@ void engine::on_connect(const frame& f, time_point now) {
     if (std::max(client_id.size(), login_.size()) > bounds.max_client_id_bytes) {
         return fail_over(limit_kind::client_id, fmt::format("client-id or login longer than {} bytes", bounds.max_client_id_bytes));
     }
-    session_name_ = with_.new_client_id();
+    session_name_ = with_.new_ids.new_client_id();
     client_id_ = client_id.empty() ? session_name_ : std::string{client_id};
     newcomer_ = std::make_unique<arriving>(milliseconds{theirs.sends_ms}, milliseconds{theirs.wants_ms}, will_of(f, now));
     if (closing_) return newcomer_.reset();

@@ -38,7 +38,7 @@ void decoder::fail(std::uint16_t code, std::string_view what) {
     const auto cause = code == 1007   ? close_cause::bad_utf8
                        : code == 1009 ? close_cause::too_big
                                       : close_cause::protocol_error;
-    error_ = decode_failure{.code = code, .cause = cause, .what = what};
+    error_ = std::make_unique<decode_failure>(decode_failure{.code = code, .cause = cause, .what = what});
 }
 
 void decoder::feed(std::span<std::uint8_t> bytes, frame_handler& to) {
@@ -52,7 +52,7 @@ void decoder::feed(std::span<std::uint8_t> bytes, frame_handler& to) {
         const auto piece = bytes.first(size);
         bytes = bytes.subspan(size);
         unmask(piece, mask_, mask_at_);
-        mask_at_ = (mask_at_ + size) & 3;
+        mask_at_ = static_cast<std::uint8_t>((mask_at_ + size) & 3);
         left_ -= size;
         payload(piece, to);
         if (left_ == 0) in_payload_ = false;
@@ -69,10 +69,10 @@ bool decoder::read_header(std::span<std::uint8_t>& bytes) {
         }
         if (header_size_ == needed && needed > 2) return true;
         if (header_size_ == needed && (header_[1] & 0x80) == 0 && (header_[1] & 0x7F) < 126) return true;
-        const auto take = std::min(needed - header_size_, bytes.size());
+        const auto take = std::min<std::size_t>(needed - header_size_, bytes.size());
         if (take == 0) return false;
         std::memcpy(header_.data() + header_size_, bytes.data(), take);
-        header_size_ += take;
+        header_size_ = static_cast<std::uint8_t>(header_size_ + take);
         bytes = bytes.subspan(take);
     }
 }
@@ -100,7 +100,8 @@ bool decoder::begin_frame() {
     if (is_control(opcode_)) {
         if (opcode_ > op_pong) return fail(1002, "RFC 6455 §5.2: reserved opcode"), false;
         if (!fin_) return fail(1002, "RFC 6455 §5.5: fragmented control frame"), false;
-        if (left_ > control_.size()) return fail(1002, "RFC 6455 §5.5: control frame over 125 bytes"), false;
+        if (left_ > std::tuple_size_v<control_payload>) return fail(1002, "RFC 6455 §5.5: control frame over 125 bytes"), false;
+        control_ = std::make_unique<control_payload>();
         control_size_ = 0;
         return true;
     }
@@ -122,8 +123,8 @@ bool decoder::begin_frame() {
 
 void decoder::payload(std::span<std::uint8_t> piece, frame_handler& to) {
     if (is_control(opcode_)) {
-        std::copy(piece.begin(), piece.end(), control_.begin() + static_cast<std::ptrdiff_t>(control_size_));
-        control_size_ += piece.size();
+        std::copy(piece.begin(), piece.end(), control_->begin() + control_size_);
+        control_size_ = static_cast<std::uint8_t>(control_size_ + piece.size());
         if (left_ == 0) finish_control(to);
         return;
     }
@@ -138,7 +139,8 @@ void decoder::payload(std::span<std::uint8_t> piece, frame_handler& to) {
 }
 
 void decoder::finish_control(frame_handler& to) {
-    const auto body = std::span{control_}.first(control_size_);
+    const auto held = std::move(control_);
+    const auto body = std::span{*held}.first(control_size_);
     if (opcode_ == op_ping) return to.on_ping(body);
     if (opcode_ == op_pong) return to.on_pong(body);
     if (opcode_ != op_close) return;

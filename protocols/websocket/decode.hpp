@@ -7,7 +7,7 @@
 #include "core/utf8.hpp"
 
 #include <array>
-#include <optional>
+#include <memory>
 
 namespace broker::websocket {
 
@@ -35,7 +35,7 @@ public:
 
     // Consumes all of `bytes`, changing them. After an error or a close frame the rest is ignored.
     void feed(std::span<std::uint8_t> bytes, frame_handler& to);
-    [[nodiscard]] const std::optional<decode_failure>& error() const { return error_; }
+    [[nodiscard]] const decode_failure* error() const { return error_.get(); } // null: none
     [[nodiscard]] bool closed() const { return closed_; }
 
 private:
@@ -45,24 +45,27 @@ private:
     void finish_control(frame_handler& to);
     void fail(std::uint16_t code, std::string_view what);
 
+    using control_payload = std::array<std::uint8_t, 125>; // RFC 6455 §5.5
+
+    // In the order of size: there may be a million of them.
     std::size_t message_bytes_max_;
+    std::uint64_t left_ = 0;          // of this frame's payload
+    std::uint64_t message_bytes_ = 0;
+    std::unique_ptr<control_payload> control_; // of a control frame that is under way
+    std::unique_ptr<const decode_failure> error_;
     std::array<std::uint8_t, 14> header_{};
-    std::size_t header_size_ = 0;
     std::array<std::uint8_t, 4> mask_{};
-    std::size_t mask_at_ = 0;
+    utf8_validator utf8_;
+    std::uint8_t header_size_ = 0;
+    std::uint8_t control_size_ = 0;
+    std::uint8_t mask_at_ = 0;
+    std::uint8_t opcode_ = 0;
+    message_kind kind_ = message_kind::binary;
     bool in_payload_ = false;
     bool fin_ = false;
-    std::uint8_t opcode_ = 0;
-    std::uint64_t left_ = 0;           // of this frame's payload
-    bool in_message_ = false;          // a fragmented message is under way
-    bool message_begun_ = false;       // its first piece was handed on
-    message_kind kind_ = message_kind::binary;
-    std::uint64_t message_bytes_ = 0;
-    utf8_validator utf8_;
-    std::array<std::uint8_t, 125> control_{};
-    std::size_t control_size_ = 0;
+    bool in_message_ = false;    // a fragmented message is under way
+    bool message_begun_ = false; // its first piece was handed on
     bool closed_ = false;
-    std::optional<decode_failure> error_;
 };
 
 } // namespace broker::websocket

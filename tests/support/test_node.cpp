@@ -20,13 +20,15 @@ test_client::test_client(test_node& node, std::size_t shard, maker make)
                     .out = out_,
                     .bounds = node.bounds(),
                     .wire = core.wire(),
-                    .new_client_id = [&node] { return "auto-" + std::to_string(++node.client_ids_); },
+                    .new_ids = *this,
                     .dotted = node.dotted_,
                     .authenticate = node.authenticate,
                     .admit = node.admit},
                    node.now());
     node.clients_.push_back(this);
 }
+
+std::string test_client::new_client_id() { return "auto-" + std::to_string(++node_.client_ids_); }
 
 void test_client::receive(std::string_view bytes) {
     BROKER_ASSERT(engine_ != nullptr);

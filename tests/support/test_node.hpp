@@ -26,7 +26,7 @@ namespace broker::test {
 class test_node;
 
 // One connection: an engine and what it wrote.
-class test_client : outbox_listener {
+class test_client : outbox_listener, client_id_source {
 public:
     using maker = std::unique_ptr<engine> (*)(const engine_context&, time_point);
     test_client(test_node& node, std::size_t shard, maker make);
@@ -42,7 +42,7 @@ public:
     void disconnect();
     [[nodiscard]] engine& get() { return *engine_; }
     [[nodiscard]] bool connected() const { return engine_ != nullptr; }
-    [[nodiscard]] bool closed() const { return engine_ == nullptr || engine_->closing().has_value(); }
+    [[nodiscard]] bool closed() const { return engine_ == nullptr || engine_->closing() != nullptr; }
     [[nodiscard]] std::string closed_because() const {
         return engine_ && engine_->closing() ? std::string{token(engine_->closing()->cause)} : "";
     }
@@ -52,6 +52,7 @@ public:
 private:
     friend class test_node;
     void on_output() override { dirty_ = true; }
+    [[nodiscard]] std::string new_client_id() override;
     void watch_ticket();
     void on_durable();
     void end_of_turn();

@@ -17,7 +17,7 @@ response ask(test::fake_node& node, std::string method, std::string path, std::s
     return commands.run(node, {.method = std::move(method), .path = std::move(path), .body = std::move(body)});
 }
 
-std::string detail(const response& r) {
+std::string detail_of(const response& r) {
     CHECK(r.content_type == "application/problem+json");
     return std::string{boost::json::parse(r.body).at("detail").as_string()};
 }
@@ -28,10 +28,10 @@ TEST_CASE("RFC 9457: what is not there is a problem document that names it") {
     test::fake_node node;
     const auto nowhere = ask(node, "GET", "/api/v1/nothing");
     CHECK(nowhere.status == 404);
-    CHECK(detail(nowhere) == "no such resource: /api/v1/nothing");
+    CHECK(detail_of(nowhere) == "no such resource: /api/v1/nothing");
     const auto method = ask(node, "DELETE", "/healthz");
     CHECK(method.status == 405);
-    CHECK(detail(method) == "DELETE is not answered on /healthz");
+    CHECK(detail_of(method) == "DELETE is not answered on /healthz");
 }
 
 TEST_CASE("health is about the process, readiness about taking clients") {
@@ -85,7 +85,7 @@ TEST_CASE("publish: what is wrong is named, nothing is published") {
         test::fake_node node;
         const auto answer = ask(node, "POST", "/api/v1/publish", r.body);
         CHECK(answer.status == 400);
-        CHECK(detail(answer) == r.said);
+        CHECK(detail_of(answer) == r.said);
         CHECK(node.published.empty());
     }
 }

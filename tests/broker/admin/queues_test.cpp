@@ -23,7 +23,7 @@ boost::json::object object(const response& r) {
     return boost::json::parse(r.body).as_object();
 }
 
-std::string detail(const response& r) { return std::string{boost::json::parse(r.body).at("detail").as_string()}; }
+std::string detail_of(const response& r) { return std::string{boost::json::parse(r.body).at("detail").as_string()}; }
 
 using calls = std::vector<std::string>;
 
@@ -36,7 +36,7 @@ TEST_CASE("a queue is shown with its settings; one that is not there is named") 
     CHECK(shown.at("policy").as_string() == "reject");
     const auto none = ask(node, "GET", "/api/v1/queues/none");
     CHECK(none.status == 404);
-    CHECK(detail(none) == "no queue none");
+    CHECK(detail_of(none) == "no queue none");
 }
 
 TEST_CASE("declaring sets what is said and leaves the rest to the limits") {
@@ -47,7 +47,7 @@ TEST_CASE("declaring sets what is said and leaves the rest to the limits") {
                                                   .dead_letter = "", .max_deliveries = 0, .priority = false});
     (void)object(ask(node, "PUT", "/api/v1/queues/jobs", "{}"));
     CHECK(node.declared["jobs"] == queue_settings{});
-    CHECK(detail(ask(node, "PUT", "/api/v1/queues/file", "{}")) == "declared in the file");
+    CHECK(detail_of(ask(node, "PUT", "/api/v1/queues/file", "{}")) == "declared in the file");
 }
 
 TEST_CASE("a declaration that is wrong is refused with the member's name") {
@@ -65,7 +65,7 @@ TEST_CASE("a declaration that is wrong is refused with the member's name") {
         test::fake_node node;
         const auto answer = ask(node, "PUT", "/api/v1/queues/jobs", body);
         CHECK(answer.status == 400);
-        CHECK(detail(answer) == why);
+        CHECK(detail_of(answer) == why);
         CHECK(node.declared.empty());
     }
 }
@@ -84,7 +84,7 @@ TEST_CASE("peek, purge, move and delete reach the queue, also one with a slash i
         CHECK(object(ask(node, "POST", path + "/move", R"({"to":"other"})", {{"limit", "4"}})).at("moved").as_int64() == 3);
         const auto in_use = ask(node, "DELETE", path);
         CHECK(in_use.status == 409);
-        CHECK(detail(in_use) == "it has consumers");
+        CHECK(detail_of(in_use) == "it has consumers");
         (void)object(ask(node, "DELETE", path, "", {{"force", "true"}}));
         CHECK(node.calls == calls{"peek " + name + " 3", "remove " + name + " 10000 ", "remove " + name + " 4 other", "delete " + name});
     }
@@ -95,13 +95,13 @@ TEST_CASE("one request peeks and removes a bounded number") {
     (void)ask(node, "GET", "/api/v1/queues/jobs/messages", "", {{"limit", "1000000"}});
     (void)ask(node, "POST", "/api/v1/queues/jobs/purge", "", {{"limit", "1000000"}});
     CHECK(node.calls == calls{"peek jobs 1000", "remove jobs 10000 "});
-    CHECK(detail(ask(node, "POST", "/api/v1/queues/jobs/purge", "", {{"limit", "x"}})) == "limit is not a number");
+    CHECK(detail_of(ask(node, "POST", "/api/v1/queues/jobs/purge", "", {{"limit", "x"}})) == "limit is not a number");
 }
 
 TEST_CASE("move needs another queue, and what is not there is named") {
     test::fake_node node;
-    CHECK(detail(ask(node, "POST", "/api/v1/queues/jobs/move", R"({"to":"jobs"})")) == "to must be the name of another queue");
-    CHECK(detail(ask(node, "POST", "/api/v1/queues/jobs/move", "{}")) == "to must be the name of another queue");
+    CHECK(detail_of(ask(node, "POST", "/api/v1/queues/jobs/move", R"({"to":"jobs"})")) == "to must be the name of another queue");
+    CHECK(detail_of(ask(node, "POST", "/api/v1/queues/jobs/move", "{}")) == "to must be the name of another queue");
     CHECK(ask(node, "POST", "/api/v1/queues/none/purge").status == 404);
     CHECK(ask(node, "POST", "/api/v1/queues/jobs/fold").status == 404);
     CHECK(node.calls.empty());

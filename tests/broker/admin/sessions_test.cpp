@@ -18,7 +18,7 @@ response ask(test::fake_node& node, std::string method, std::string path, std::m
     return commands.run(node, r);
 }
 
-std::string detail(const response& r) {
+std::string detail_of(const response& r) {
     CHECK(r.content_type == "application/problem+json");
     return std::string{boost::json::parse(r.body).at("detail").as_string()};
 }
@@ -40,7 +40,7 @@ TEST_CASE("a session is shown with its subscriptions, also a STOMP one, whose id
     CHECK(o.at("subscriptions").at(0).at("qos").as_int64() == 1);
     const auto none = ask(node, "GET", "/api/v1/sessions/client");
     CHECK(none.status == 404);
-    CHECK(detail(none) == "no session client");
+    CHECK(detail_of(none) == "no session client");
 }
 
 TEST_CASE("what a session holds: rows with age, time left and the beginning of the payload; pages are bounded") {
@@ -72,8 +72,8 @@ TEST_CASE("what a session holds: rows with age, time left and the beginning of t
 
 TEST_CASE("a session's name may be that of what is below one") {
     test::fake_node node;
-    CHECK(detail(ask(node, "GET", "/api/v1/sessions/client%2Fmessages")) == "no session client/messages");
-    CHECK(detail(ask(node, "GET", "/api/v1/sessions/client%2Fmessages/messages")) == "no session client/messages");
+    CHECK(detail_of(ask(node, "GET", "/api/v1/sessions/client%2Fmessages")) == "no session client/messages");
+    CHECK(detail_of(ask(node, "GET", "/api/v1/sessions/client%2Fmessages/messages")) == "no session client/messages");
     CHECK(ask(node, "DELETE", "/api/v1/sessions/client%2Fmessages%2F5").status == 200);
     CHECK(node.calls == calls{"expire client/messages/5"});
 }
@@ -84,16 +84,16 @@ TEST_CASE("what is wrong with a request about a session is said, and nothing is 
     for (const auto* const limit : {"x", "-1", "1x", "99999999999999999999"}) {
         const auto wrong = ask(node, "GET", of, {{"limit", limit}});
         CHECK(wrong.status == 400);
-        CHECK(detail(wrong) == "limit is not a number");
+        CHECK(detail_of(wrong) == "limit is not a number");
     }
-    CHECK(detail(ask(node, "GET", of, {{"cursor", "first"}})) == "cursor is not the id of a message");
+    CHECK(detail_of(ask(node, "GET", of, {{"cursor", "first"}})) == "cursor is not the id of a message");
     CHECK(ask(node, "GET", "/api/v1/sessions/other/messages").status == 404);
     const auto word = ask(node, "DELETE", of + "/seven");
     CHECK(word.status == 400);
-    CHECK(detail(word) == "seven is not the id of a message, which is a number");
+    CHECK(detail_of(word) == "seven is not the id of a message, which is a number");
     const auto refused = ask(node, "DELETE", of + "/7");
     CHECK(refused.status == 409);
-    CHECK(detail(refused) == "it is in flight");
+    CHECK(detail_of(refused) == "it is in flight");
     CHECK(ask(node, "DELETE", "/api/v1/sessions/nobody").status == 404);
     CHECK(ask(node, "POST", of).status == 405);
     CHECK(node.calls.empty());

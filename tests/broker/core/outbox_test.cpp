@@ -84,3 +84,26 @@ TEST_CASE("packets are counted, whatever their size; raw bytes are none") {
     CHECK(out.take_packets() == 3);
     CHECK(out.take_packets() == 0);
 }
+
+TEST_CASE("blocks that are not needed any more are freed, those that are stay") {
+    block_pool pool;
+    std::vector<block_pool::block> out;
+    for (int i = 0; i != 10; ++i) out.push_back(pool.take());
+    for (auto& b : out) pool.give_back(std::move(b));
+    CHECK(pool.spare() == 10);
+    pool.trim(); // all were needed since they are there
+    CHECK(pool.spare() == 10);
+    auto one = pool.take();
+    auto two = pool.take();
+    pool.give_back(std::move(one));
+    pool.give_back(std::move(two));
+    pool.trim();
+    CHECK(pool.spare() == 2);
+    pool.trim();
+    CHECK(pool.spare() == 0);
+    pool.give_back(pool.take());
+    CHECK(pool.spare() == 1);
+    pool.trim();
+    pool.trim();
+    CHECK(pool.spare() == 0);
+}
