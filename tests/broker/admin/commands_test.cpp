@@ -100,7 +100,7 @@ TEST_CASE("clients: a new token for one that is connected") {
     CHECK(ask(node, "POST", "/api/v1/clients/nobody/token", R"({"token":"x"})").status == 404);
     const auto bad = ask(node, "POST", "/api/v1/clients/a/token", R"({"token":"bad"})");
     CHECK(bad.status == 403);
-    CHECK(detail(bad) == "not good");
+    CHECK(detail_of(bad) == "not good");
     for (const auto* const wrong : {"{}", R"({"token":""})", R"({"token":5})", R"({"token":"x","user":"b"})", "x"}) {
         CAPTURE(wrong);
         CHECK(ask(node, "POST", "/api/v1/clients/a/token", wrong).status == 400);
