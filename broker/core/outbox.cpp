@@ -68,6 +68,12 @@ void outbox::append(byte_view packet, frame_kind kind) {
 }
 
 void outbox::append(byte_view head, const message_ptr& owner, byte_view tail, frame_kind kind) {
+    const auto size = head.size() + owner->payload().size() + tail.size();
+    if (compresses(size) && compressor_->append(*this, head, owner, tail, kind)) return;
+    append_as_is(head, owner, tail, kind);
+}
+
+void outbox::append_as_is(byte_view head, const message_ptr& owner, byte_view tail, frame_kind kind) {
     const auto payload = owner->payload();
     const auto size = head.size() + payload.size() + tail.size();
     const auto copy = [](std::uint8_t* to, byte_view from) {

@@ -39,7 +39,23 @@ public:
     virtual void on_output() = 0;
 };
 
-enum class frame_kind : std::uint8_t { text = 0x1, binary = 0x2 }; // RFC 6455 §5.2 opcodes
+// RFC 6455 §5.2 opcodes, of compressed messages with RSV1 (RFC 7692 §6)
+enum class frame_kind : std::uint8_t { text = 0x1, binary = 0x2, compressed_text = 0x41, compressed_binary = 0x42 };
+
+class outbox;
+
+// Makes the packets of one connection smaller on their way into its outbox.
+class packet_compressor {
+public:
+    explicit packet_compressor(std::size_t size_min) : size_min_{size_min} {}
+    virtual ~packet_compressor() = default;
+    // Appends head + the message's payload + tail as one frame. False: that would not be smaller, nothing was appended.
+    virtual bool append(outbox& to, byte_view head, const message_ptr& owner, byte_view tail, frame_kind kind) = 0;
+    [[nodiscard]] std::size_t size_min() const { return size_min_; } // smaller packets are not worth it
+
+private:
+    std::size_t size_min_;
+};
 
 class outbox {
 public:
@@ -57,6 +73,9 @@ public:
     // From now on every packet is one frame. Null: no frames.
     void frame_with(frame_header header) { header_ = header; }
 
+    // From now on packets that are large enough go through it, if they come as head, payload and tail. It outlives the outbox.
+    void compress_with(packet_compressor* c) { compressor_ = c; }
+
     // --- the engine's side: one call is one protocol packet ---
 
     void append(byte_view packet, frame_kind kind = frame_kind::binary);
@@ -66,6 +85,12 @@ public:
 
     // head + the message's payload + tail as one packet. The payload is copied when small, referenced when large.
     void append(byte_view head, const message_ptr& owner, byte_view tail, frame_kind kind = frame_kind::binary);
+
+    // Would this packet be compressed, if it came as head, payload and tail?
+    [[nodiscard]] bool compresses(std::size_t packet_size) const { return compressor_ != nullptr && packet_size >= compressor_->size_min(); }
+
+    // The same as it is, without asking the compressor.
+    void append_as_is(byte_view head, const message_ptr& owner, byte_view tail, frame_kind kind);
 
     // The engine's state changed without output (closing without a goodbye, a claim answered).
     void touch() {
@@ -107,6 +132,7 @@ private:
     block_pool& pool_;
     outbox_listener* listener_ = nullptr;
     frame_header header_ = nullptr;
+    packet_compressor* compressor_ = nullptr;
     boost::container::small_vector<segment, 1> segments_;
     std::size_t bytes_ = 0;
     std::size_t bytes_max_;

@@ -41,22 +41,37 @@ void decoder::fail(std::uint16_t code, std::string_view what) {
     error_ = std::make_unique<decode_failure>(decode_failure{.code = code, .cause = cause, .what = what});
 }
 
-void decoder::feed(std::span<std::uint8_t> bytes, frame_handler& to) {
+decoder::rest decoder::feed(std::span<std::uint8_t> bytes, frame_handler& to, inflater* inflate) {
+    auto room = inflated_max;
     while (!error_ && !closed_) {
         if (!in_payload_) {
-            if (!read_header(bytes)) return;
-            if (!begin_frame()) return;
+            if (!read_header(bytes)) return {};
+            if (!begin_frame(inflate)) return {};
         }
         const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()));
-        if (size == 0 && left_ != 0) return;
+        if (size == 0 && left_ != 0 && !stopped_) return {};
         const auto piece = bytes.first(size);
         bytes = bytes.subspan(size);
         unmask(piece, mask_, mask_at_);
         mask_at_ = static_cast<std::uint8_t>((mask_at_ + size) & 3);
         left_ -= size;
-        payload(piece, to);
-        if (left_ == 0) in_payload_ = false;
+        if (compressed_ && !is_control(opcode_)) {
+            const auto used = inflate_payload(piece, to, *inflate, room);
+            if (stopped_) { // what was not used comes again, as it was
+                const auto unused = piece.subspan(used);
+                mask_at_ = static_cast<std::uint8_t>((mask_at_ - unused.size()) & 3);
+                left_ += unused.size();
+                unmask(unused, mask_, mask_at_);
+                return rest{{unused.data(), unused.size() + bytes.size()}};
+            }
+            if (left_ == 0) in_payload_ = false;
+            if (!error_ && !bytes.empty() && (room == 0 || !to.takes_more())) return bytes;
+        } else {
+            payload(piece, to);
+            if (left_ == 0) in_payload_ = false;
+        }
     }
+    return {};
 }
 
 // Collects a whole header; false when more bytes are needed.
@@ -77,7 +92,7 @@ bool decoder::read_header(std::span<std::uint8_t>& bytes) {
     }
 }
 
-bool decoder::begin_frame() {
+bool decoder::begin_frame(inflater* inflate) {
     fin_ = (header_[0] & 0x80) != 0;
     opcode_ = header_[0] & 0x0F;
     std::size_t at = 2;
@@ -90,7 +105,9 @@ bool decoder::begin_frame() {
         if (left_ < shortest) return fail(1002, "RFC 6455 §5.2: length is not in its shortest form"), false;
         if (left_ >> 63 != 0) return fail(1002, "RFC 6455 §5.2: length has its top bit set"), false;
     }
-    if ((header_[0] & 0x70) != 0) return fail(1002, "RFC 6455 §5.2: reserved bit set"), false;
+    const bool first_of_message = opcode_ == static_cast<std::uint8_t>(message_kind::text) || opcode_ == static_cast<std::uint8_t>(message_kind::binary);
+    const bool compressed = (header_[0] & 0x40) != 0 && inflate != nullptr && first_of_message; // RFC 7692 §6
+    if ((header_[0] & (compressed ? 0x30 : 0x70)) != 0) return fail(1002, "RFC 6455 §5.2: reserved bit set"), false;
     if ((header_[1] & 0x80) == 0) return fail(1002, "RFC 6455 §5.1: frame from a client is not masked"), false;
     std::copy_n(header_.begin() + static_cast<std::ptrdiff_t>(at), 4, mask_.begin());
     mask_at_ = 0;
@@ -114,6 +131,8 @@ bool decoder::begin_frame() {
         in_message_ = true;
         message_begun_ = false;
         message_bytes_ = 0;
+        compressed_ = compressed;
+        if (compressed) inflate->begin();
         utf8_.reset();
     }
     message_bytes_ += left_;
@@ -128,7 +147,11 @@ void decoder::payload(std::span<std::uint8_t> piece, frame_handler& to) {
         if (left_ == 0) finish_control(to);
         return;
     }
-    const bool ends = fin_ && left_ == 0;
+    data(piece, fin_ && left_ == 0, to);
+}
+
+// A piece of a message as it is without compression.
+void decoder::data(byte_view piece, bool ends, frame_handler& to) {
     if (kind_ == message_kind::text) { // RFC 6455 §8.1
         if (!utf8_.feed(piece) || (ends && !utf8_.complete())) return fail(1007, "RFC 6455 §8.1: text is not UTF-8");
     }
@@ -136,6 +159,31 @@ void decoder::payload(std::span<std::uint8_t> piece, frame_handler& to) {
     message_begun_ = true;
     if (ends) in_message_ = false;
     if (begins || ends || !piece.empty()) to.on_data(piece, kind_, begins, ends);
+}
+
+// Returns how much of it was used: all, unless stopped_ says otherwise.
+std::size_t decoder::inflate_payload(byte_view piece, frame_handler& to, inflater& inflate, std::size_t& room) {
+    const auto size = piece.size();
+    stopped_ = false;
+    for (;;) {
+        const auto step = inflate.next(piece, fin_ && left_ == 0);
+        if (step.now == inflater::state::broken) {
+            // RFC 6455 §7.4.1: 1007 is for data that is not what its message says it is.
+            error_ = std::make_unique<decode_failure>(
+                decode_failure{.code = 1007, .cause = close_cause::protocol_error, .what = "RFC 7692 §7.2.2: the message is not compressed with deflate"});
+            return size;
+        }
+        if (inflate.message_bytes() > message_bytes_max_) {
+            fail(1009, "message larger than limits.max_message");
+            return size;
+        }
+        const bool ends = step.now == inflater::state::done;
+        if (ends || !step.piece.empty()) data(step.piece, ends, to);
+        room -= std::min(room, step.piece.size());
+        if (error_ || step.now != inflater::state::more) return size;
+        stopped_ = room == 0 || !to.takes_more();
+        if (stopped_) return size - piece.size();
+    }
 }
 
 void decoder::finish_control(frame_handler& to) {

@@ -5,9 +5,11 @@
 #include "core/bytes.hpp"
 #include "core/close_reason.hpp"
 #include "core/utf8.hpp"
+#include "protocols/websocket/inflate.hpp"
 
 #include <array>
 #include <memory>
+#include <optional>
 
 namespace broker::websocket {
 
@@ -21,6 +23,8 @@ public:
     virtual void on_ping(byte_view payload) = 0;
     virtual void on_pong(byte_view payload) = 0;
     virtual void on_close(std::uint16_t code, std::string_view reason) = 0; // 1005: the frame had none
+    // Asked between the pieces of a compressed message: false: the rest waits.
+    [[nodiscard]] virtual bool takes_more() const { return true; }
 };
 
 struct decode_failure {
@@ -33,15 +37,21 @@ class decoder {
 public:
     explicit decoder(std::size_t message_bytes_max) : message_bytes_max_{message_bytes_max} {}
 
-    // Consumes all of `bytes`, changing them. After an error or a close frame the rest is ignored.
-    void feed(std::span<std::uint8_t> bytes, frame_handler& to);
+    // Consumes all of `bytes`, changing them. After an error or a close frame the rest is ignored. With an inflater, which is always the
+    // same, messages may be compressed (RFC 7692 §6), and what cannot be taken yet is returned, perhaps without any bytes: no more goes to the
+    // handler in one call than inflated_max, or when it takes no more. The rest comes first in the next call.
+    using rest = std::optional<std::span<std::uint8_t>>;
+    rest feed(std::span<std::uint8_t> bytes, frame_handler& to, inflater* inflate = nullptr);
+    static constexpr std::size_t inflated_max = 64 * 1024;
     [[nodiscard]] const decode_failure* error() const { return error_.get(); } // null: none
     [[nodiscard]] bool closed() const { return closed_; }
 
 private:
     [[nodiscard]] bool read_header(std::span<std::uint8_t>& bytes);
-    [[nodiscard]] bool begin_frame();
+    [[nodiscard]] bool begin_frame(inflater* inflate);
     void payload(std::span<std::uint8_t> piece, frame_handler& to);
+    void data(byte_view piece, bool ends, frame_handler& to);
+    [[nodiscard]] std::size_t inflate_payload(byte_view piece, frame_handler& to, inflater& inflate, std::size_t& room);
     void finish_control(frame_handler& to);
     void fail(std::uint16_t code, std::string_view what);
 
@@ -65,6 +75,8 @@ private:
     bool fin_ = false;
     bool in_message_ = false;    // a fragmented message is under way
     bool message_begun_ = false; // its first piece was handed on
+    bool compressed_ = false;
+    bool stopped_ = false;       // more of it could be inflated without any input
     bool closed_ = false;
 };
 

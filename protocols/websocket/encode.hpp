@@ -7,7 +7,7 @@
 
 namespace broker::websocket {
 
-// outbox::frame_header: FIN set, the kind as opcode, the shortest length form (RFC 6455 §5.2).
+// outbox::frame_header: FIN set, the kind as opcode and RSV1, the shortest length form (RFC 6455 §5.2).
 std::size_t frame_header(std::uint8_t* to, frame_kind kind, std::size_t payload_size);
 
 // Control frames (RFC 6455 §5.5); payloads are at most 125 bytes, a longer reason is cut between characters.

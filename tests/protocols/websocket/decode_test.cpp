@@ -1,5 +1,6 @@
 #include "protocols/websocket/decode.hpp"
 #include "protocols/websocket/encode.hpp"
+#include "tests/protocols/websocket/frames.hpp"
 #include "tests/support/hex.hpp"
 
 #include <doctest/doctest.h>
@@ -10,39 +11,11 @@
 
 using namespace broker;
 using namespace broker::websocket;
+using test::frame;
 using test::hex;
+using test::recorder;
 
 namespace {
-
-// A client's frame, masked.
-std::string frame(std::uint8_t first, std::string_view payload, std::string_view mask = "\x12\x34\x56\x78") {
-    std::string f(1, static_cast<char>(first));
-    if (payload.size() < 126) {
-        f += static_cast<char>(0x80 | payload.size());
-    } else {
-        f += "\xfe";
-        f += static_cast<char>(payload.size() >> 8);
-        f += static_cast<char>(payload.size() & 0xFF);
-    }
-    f += mask;
-    for (std::size_t i = 0; i != payload.size(); ++i) f += static_cast<char>(payload[i] ^ mask[i & 3]);
-    return f;
-}
-
-struct recorder : frame_handler {
-    std::vector<std::string> events;
-    std::string message;
-    void on_data(byte_view piece, message_kind kind, bool begins, bool ends) override {
-        if (begins) message.clear();
-        message += as_text(piece);
-        if (ends) events.push_back((kind == message_kind::text ? "text " : "binary ") + message);
-    }
-    void on_ping(byte_view p) override { events.push_back("ping " + std::string{as_text(p)}); }
-    void on_pong(byte_view p) override { events.push_back("pong " + std::string{as_text(p)}); }
-    void on_close(std::uint16_t code, std::string_view reason) override {
-        events.push_back("close " + std::to_string(code) + " " + std::string{reason});
-    }
-};
 
 // Decodes the bytes in pieces of every size; all must agree.
 std::vector<std::string> decode(const std::string& bytes, std::size_t max = 1000) {
