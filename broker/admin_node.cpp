@@ -118,15 +118,17 @@ result<admin::status, admin_error> admin_node::get_status() {
     struct share {
         counters count;
         std::size_t sessions = 0;
+        compression_traffic compressed;
     };
     const auto shares = gather<share>([](shard& on, std::vector<share>& out) {
-        out.push_back({.count = on.core().desk().count(), .sessions = on.core().sessions().size()});
+        out.push_back({.count = on.core().desk().count(), .sessions = on.core().sessions().size(), .compressed = on.compression().traffic()});
     });
     if (!shares) return fail(shares.error());
     std::size_t sessions = 0;
     for (const auto& one : *shares) {
         s.sums.add(one.count);
         sessions += one.sessions;
+        s.compressed.add(one.compressed);
     }
     s.sessions_online = s.sums.sessions_online;
     s.sessions_offline = sessions > s.sessions_online ? sessions - s.sessions_online : 0;

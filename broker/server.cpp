@@ -346,7 +346,7 @@ void server::listen() {
         if (!origins) throw start_error{fmt::format("listener {}: ws.allowed_origins: {}", l.name, origins.error())};
         infos_.push_back(std::make_unique<listener_info>(
             listener_info{.name = addresses_[i].name, .kind = addresses_[i].kind, .dotted = dotted, .origins = std::move(*origins), .tls = tls_[i],
-                          .proxies = trust_of(l), .connections_max = l.max_connections}));
+                          .proxies = trust_of(l), .compression = l.compression.over(options_.compression), .connections_max = l.max_connections}));
     }
     for (auto& s : shards_) {
         auto& of_shard = listeners_.emplace_back();

@@ -164,6 +164,13 @@ response metrics(node& on, const request&) {
             n(s->sums.stomp_headers_altered));
     c.value("broker_network_bytes_total", "Bytes on sockets.", counter, n(s->sums.network_bytes_received), {{"direction", "in"}});
     c.value("broker_network_bytes_total", "Bytes on sockets.", counter, n(s->sums.network_bytes_sent), {{"direction", "out"}});
+    const auto compressed = [&](const char* direction, std::uint64_t on_the_wire, std::uint64_t plain) {
+        c.value("broker_ws_compressed_bytes_total", "Bytes of WebSocket messages that were compressed, on the wire.", counter, n(on_the_wire),
+                {{"direction", direction}});
+        c.value("broker_ws_uncompressed_bytes_total", "Bytes of the same messages without compression.", counter, n(plain), {{"direction", direction}});
+    };
+    compressed("in", s->compressed.received_compressed, s->compressed.received_plain);
+    compressed("out", s->compressed.sent_compressed, s->compressed.sent_plain);
     c.value("broker_sessions", "Sessions.", gauge, n(s->sessions_online), {{"state", "connected"}});
     c.value("broker_sessions", "Sessions.", gauge, n(s->sessions_offline), {{"state", "offline"}});
     c.value("broker_shared_passed_on_total", "Messages that went from one member of a shared group to another.", counter,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/alarms.hpp"
+#include "core/compression.hpp"
 #include "core/counters.hpp"
 #include "core/message.hpp"
 #include "core/queue_settings.hpp"
@@ -245,6 +246,7 @@ struct status {
     time_point now{};
     std::size_t shards = 0;
     counters sums;
+    compression_traffic compressed{};
     std::size_t sessions_online = 0;
     std::size_t sessions_offline = 0;
     std::size_t subscriptions = 0;

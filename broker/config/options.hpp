@@ -1,6 +1,7 @@
 // What an operator can set, with its defaults. option_table.cpp says how each is written.
 #pragma once
 
+#include "core/compression.hpp"
 #include "core/limits.hpp"
 #include "core/queue_settings.hpp"
 #include "core/tls_settings.hpp"
@@ -21,6 +22,16 @@ struct proxy_settings { // listener key `proxy`
     std::string protocol = "off"; // the PROXY protocol's header: off, optional or required
 };
 
+struct listener_compression { // nothing: as ws.compression says
+    std::optional<bool> enabled{};
+    std::optional<std::size_t> min_size{};
+    std::optional<bool> context_takeover{};
+
+    [[nodiscard]] compression_settings over(const compression_settings& all) const {
+        return {enabled.value_or(all.enabled), min_size.value_or(all.min_size), context_takeover.value_or(all.context_takeover)};
+    }
+};
+
 struct listener {
     std::string name{};
     listener_protocol protocol = listener_protocol::ws;
@@ -29,6 +40,7 @@ struct listener {
     std::string stomp_separator{}; // slash or dot; empty: as stomp.separator says
     std::optional<std::vector<std::string>> allowed_origins{}; // nothing: as ws.allowed_origins says
     std::optional<bool> allow_missing_origin{};
+    listener_compression compression{};
     std::optional<tls_settings> tls{}; // nothing: plain
     std::optional<proxy_settings> proxy{};
     std::size_t max_connections = 0; // 0: as limits.max_connections says
@@ -96,6 +108,7 @@ struct options {
     std::string stomp_separator = "slash"; // of listeners that do not say
     std::vector<std::string> allowed_origins{"same-origin"}; // of listeners that do not say
     bool allow_missing_origin = true;
+    compression_settings compression{}; // of listeners that do not say
     std::vector<listener> listeners{};
     std::vector<declared_queue> queues{}; // [[queue]]
     limits bounds{};

@@ -77,6 +77,10 @@ std::string print(options o) {
                             l.host, v6 ? "]" : "", l.port, names[static_cast<std::size_t>(l.protocol)]);
         if (l.allowed_origins) text += fmt::format("ws.allowed_origins = {}\n", value_text({.key = "", .to = &*l.allowed_origins}));
         if (l.allow_missing_origin) text += fmt::format("ws.allow_missing_origin = {}\n", *l.allow_missing_origin);
+        const auto& c = l.compression;
+        if (c.enabled) text += fmt::format("ws.compression.enabled = {}\n", *c.enabled);
+        if (c.min_size) text += fmt::format("ws.compression.min_size = {}\n", value_text({.key = "", .to = size_value{&*l.compression.min_size}}));
+        if (c.context_takeover) text += fmt::format("ws.compression.context_takeover = {}\n", *c.context_takeover);
         if (!l.stomp_separator.empty()) text += fmt::format("stomp.separator = \"{}\"\n", l.stomp_separator);
         if (l.max_connections != 0) text += fmt::format("max_connections = {}\n", l.max_connections);
         if (l.tls) text += tls_text(*l.tls);

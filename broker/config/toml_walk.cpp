@@ -127,6 +127,20 @@ private:
         }
         return {};
     }
+    listener_compression compression_of(const toml::table& t) {
+        listener_compression c;
+        for (const auto& [name, node] : t) {
+            const auto key = fmt::format("listener.ws.compression.{}", name.str());
+            const auto place = where(node);
+            const auto w = as_written(node);
+            const auto set = [&](const target& to) { assign(place, key, w, to); };
+            if (name.str() == "enabled") set(&c.enabled.emplace());
+            else if (name.str() == "min_size") set(size_value{&c.min_size.emplace()});
+            else if (name.str() == "context_takeover") set(&c.context_takeover.emplace());
+            else fail_at(place, key, "unknown key; known are enabled, min_size and context_takeover");
+        }
+        return c;
+    }
     void take_ws(const toml::table& t, listener& l) {
         for (const auto& [name, node] : t) {
             const auto key = fmt::format("listener.ws.{}", name.str());
@@ -135,7 +149,8 @@ private:
             const auto set = [&](const target& to) { assign(place, key, w, to); };
             if (name.str() == "allowed_origins") set(&l.allowed_origins.emplace());
             else if (name.str() == "allow_missing_origin") set(&l.allow_missing_origin.emplace());
-            else fail_at(place, key, "unknown key; known are ws.allowed_origins and ws.allow_missing_origin");
+            else if (name.str() == "compression" && node.is_table()) l.compression = compression_of(*node.as_table());
+            else fail_at(place, key, "unknown key; known are ws.allowed_origins, ws.allow_missing_origin and ws.compression = { enabled, min_size, context_takeover }");
         }
     }
     // "file:/etc/x.pem" and "/etc/x.pem" are the same.
@@ -274,7 +289,7 @@ private:
                 fail_at(place, fmt::format("listener.{}", name.str()), "name and bind are strings, protocols a list");
             } else {
                 fail_at(place, fmt::format("listener.{}", name.str()),
-                        "unknown key; known are name, bind, protocols, ws.allowed_origins, ws.allow_missing_origin, stomp.separator, "
+                        "unknown key; known are name, bind, protocols, ws.allowed_origins, ws.allow_missing_origin, ws.compression, stomp.separator, "
                         "max_connections, tls = { cert, key } and proxy = { trusted, headers, protocol }");
             }
         }

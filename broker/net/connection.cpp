@@ -4,6 +4,7 @@
 #include "net/tls_endpoint.hpp"
 #include "protocols/websocket/close_code.hpp"
 #include "protocols/websocket/decode.hpp"
+#include "protocols/websocket/deflate_channel.hpp"
 #include "protocols/websocket/encode.hpp"
 
 #include <boost/asio/post.hpp>
@@ -114,12 +115,14 @@ private:
     void answer_for_rate(); // what it has published more than it may
     void on_readable();
     void feed(std::span<std::uint8_t> bytes);
+    [[nodiscard]] bool has_kept() const { return phase_ == phase::open && deflate_ && deflate_->has_kept(); }
 
     // --- websocket::frame_handler ---
     void on_data(byte_view piece, websocket::message_kind kind, bool begins, bool ends) override;
     void on_ping(byte_view payload) override;
     void on_pong(byte_view payload) override;
     void on_close(std::uint16_t code, std::string_view reason) override;
+    [[nodiscard]] bool takes_more() const override { return phase_ == phase::open && !engine_->closing() && !engine_->paused(); }
 
     // --- outbox_listener ---
     void on_output() override { shard_.schedule_end_of_turn(*this); }
@@ -166,6 +169,7 @@ private:
     bool limited_ : 1 = false;            // the outbox was over its limit
     bool over_rate_ : 1 = false;          // it has been told, or counted
     connection_id id_;
+    std::unique_ptr<websocket::deflate_channel> deflate_; // null: messages are as they are
     outbox out_;
     std::unique_ptr<gate> gate_; // null: nobody has to prove who he is, nothing is measured, and no certificate was shown
     std::unique_ptr<opening> opening_; // until the protocol is known
@@ -202,6 +206,10 @@ bool connection::opened() {
         client_ = done->client();
         out_.append_raw(as_bytes(done->take_answer()));
         if (framed()) out_.frame_with(websocket::frame_header);
+        if (const auto agreed = done->deflate()) {
+            deflate_ = std::make_unique<websocket::deflate_channel>(shard_.compression(), *agreed, info_.compression);
+            out_.compress_with(deflate_.get());
+        }
         set_engine(done->maker(), done->identity(), done->take_credentials());
         if (auto rest = done->take_rest(); !rest.empty()) feed({reinterpret_cast<std::uint8_t*>(rest.data()), rest.size()});
         return phase_ != phase::gone;
@@ -249,7 +257,7 @@ void connection::wait_readable() {
         self->shard_.refresh_now();
         self->on_readable();
     };
-    if (stream_.has_unread()) {
+    if (stream_.has_unread() || has_kept()) {
         asio::post(stream_.socket().get_executor(), [ready = std::move(ready)] { ready({}); });
     } else {
         stream_.socket().async_wait(stream_.read_waits_for(), std::move(ready));
@@ -270,17 +278,24 @@ void connection::on_readable() {
     const auto left_before = desk.left_to_store();
     storing_ = false;
     for (int i = 0; i != reads_per_turn; ++i) {
-        error_code ec;
-        const auto size = stream_.read_some(buffer, ec);
-        if (ec == asio::error::would_block) break;
-        if (ec) return lost(ec);
-        shard_.core().desk().count().network_bytes_received += size;
-        last_read_ = shard_.now();
-        pinged_ = false;
-        if (phase_ != phase::draining) feed(buffer.first(size)); // else: only waiting for the peer's end
+        bool full = true;
+        if (has_kept()) {
+            auto kept = deflate_->take_kept();
+            feed({reinterpret_cast<std::uint8_t*>(kept.data()), kept.size()});
+        } else {
+            error_code ec;
+            const auto size = stream_.read_some(buffer, ec);
+            if (ec == asio::error::would_block) break;
+            if (ec) return lost(ec);
+            shard_.core().desk().count().network_bytes_received += size;
+            last_read_ = shard_.now();
+            pinged_ = false;
+            full = size == buffer.size();
+            if (phase_ != phase::draining) feed(buffer.first(size)); // else: only waiting for the peer's end
+        }
         if (phase_ == phase::gone) return;
         storing_ = desk.left_to_store() != left_before;
-        if (size < buffer.size() || is_held_back()) break;
+        if ((!full && !has_kept()) || is_held_back()) break;
         if (engine_ && (engine_->closing() || engine_->paused())) break;
     }
     watch_ticket();
@@ -343,7 +358,7 @@ void connection::feed(std::span<std::uint8_t> bytes) {
         return;
     }
     if (!framed()) return engine_->on_bytes(bytes, shard_.now());
-    decoder_.feed(bytes, *this);
+    if (const auto rest = decoder_.feed(bytes, *this, deflate_ ? &deflate_->input() : nullptr)) deflate_->keep(*rest);
     if (const auto* const broken = decoder_.error(); broken != nullptr && phase_ == phase::open) {
         const close_reason why{.cause = broken->cause, .detail = std::string{broken->what}};
         if (why.cause == close_cause::too_big) shard_.core().desk().count().refuse(limit_kind::message_bytes);

@@ -146,10 +146,19 @@ void handshake::decide(std::size_t request_size) {
     const auto chosen = std::ranges::find_if(offered, [](const auto& t) { return find_subprotocol(t) != nullptr; });
     if (chosen == offered.end()) return refuse(400, "no subprotocol in common");
     subprotocol_ = *chosen;
+    if (policy_.compression.enabled) {
+        std::string offers; // RFC 6455 §9.1: several headers are one list
+        const auto [from, to] = request.equal_range(http::field::sec_websocket_extensions);
+        for (auto it = from; it != to; ++it) offers.append(it->value().data(), it->value().size()).append(", ");
+        const auto taken = websocket::choose_deflate_offer(offers, policy_.compression.context_takeover);
+        if (!taken) return refuse(400, taken.error());
+        deflate_ = *taken;
+    }
     pipelined_ = buffer_.substr(request_size);
     response_ = fmt::format("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                            "Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {}\r\n\r\n",
-                            accept_of({key.data(), key.size()}), subprotocol_);
+                            "Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {}\r\n{}\r\n",
+                            accept_of({key.data(), key.size()}), subprotocol_,
+                            deflate_ ? fmt::format("Sec-WebSocket-Extensions: {}\r\n", websocket::deflate_answer(*deflate_)) : "");
     buffer_.clear();
     state_ = outcome::accepted;
 }

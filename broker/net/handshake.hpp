@@ -2,7 +2,9 @@
 #pragma once
 
 #include "core/bytes.hpp"
+#include "core/compression.hpp"
 #include "core/limits.hpp"
+#include "protocols/websocket/deflate_offer.hpp"
 #include "security/credentials.hpp"
 #include "security/forwarded.hpp"
 #include "security/origin.hpp"
@@ -17,6 +19,7 @@ struct handshake_policy { // what it points to outlives the handshake
     std::optional<security::ip_address> peer{};                // of the socket; needed with proxies
     const security::allowed_origins* origins = nullptr;        // null: pages of everybody
     const security::credential_sources* credentials = nullptr; // where the request may carry them; null: nobody asks
+    compression_settings compression{};
     bool over_tls = false;
 };
 
@@ -33,6 +36,7 @@ public:
     [[nodiscard]] const std::string& response() const { return response_; }       // once not need_more
     [[nodiscard]] const std::string& subprotocol() const { return subprotocol_; } // the token chosen and echoed
     [[nodiscard]] std::string_view reason() const { return reason_; }             // refused: a literal for the log
+    [[nodiscard]] const std::optional<websocket::deflate_agreement>& deflate() const { return deflate_; } // once accepted; nothing: no compression
     // What the client sent behind the request, to be read as frames.
     [[nodiscard]] std::string take_pipelined() { return std::move(pipelined_); }
     [[nodiscard]] security::credentials take_credentials() { return std::move(credentials_); }
@@ -53,6 +57,7 @@ private:
     std::string buffer_;
     std::string response_;
     std::string subprotocol_;
+    std::optional<websocket::deflate_agreement> deflate_{};
     std::string pipelined_;
     std::string_view reason_;
     outcome state_ = outcome::need_more;

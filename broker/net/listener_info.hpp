@@ -1,6 +1,7 @@
 // What a connection knows of the listener it came by.
 #pragma once
 
+#include "core/compression.hpp"
 #include "security/forwarded.hpp"
 #include "security/origin.hpp"
 
@@ -25,6 +26,7 @@ struct listener_info {
     std::optional<security::allowed_origins> origins{}; // of WebSocket; nothing: pages of everybody
     std::shared_ptr<tls_endpoint> tls{}; // null: plain
     security::proxy_trust proxies{};
+    compression_settings compression{}; // of WebSocket
     std::size_t connections_max = 0; // 0: as many as in all
     std::unique_ptr<std::atomic<std::size_t>> open = std::make_unique<std::atomic<std::size_t>>(0); // connections
 };

@@ -112,6 +112,7 @@ opening::state opening::begin() {
                                                    .peer = client_.address,
                                                    .origins = info_.origins ? &*info_.origins : nullptr,
                                                    .credentials = ask_for_,
+                                                   .compression = info_.compression,
                                                    .over_tls = info_.tls != nullptr});
         break;
     case listener_kind::tcp: break;

@@ -39,6 +39,7 @@ public:
     [[nodiscard]] engine_maker maker() const { return maker_; }
     [[nodiscard]] std::string take_rest() { return std::move(rest_); } // the client's bytes that are the engine's
     [[nodiscard]] std::string take_answer() { return std::move(answer_); } // to be sent; of one who is refused, it may be empty
+    [[nodiscard]] std::optional<websocket::deflate_agreement> deflate() const { return upgrade_ ? upgrade_->deflate() : std::nullopt; }
     [[nodiscard]] security::credentials take_credentials() { return upgrade_ ? upgrade_->take_credentials() : security::credentials{}; }
     [[nodiscard]] const close_reason& why() const { return why_; }
     [[nodiscard]] bool upgrade_refused() const { return upgrade_refused_; }

@@ -9,6 +9,7 @@
 
 #include "core/outbox.hpp"
 #include "protocols/engine.hpp"
+#include "protocols/websocket/deflate_channel.hpp"
 #include "shard/core.hpp"
 #include "shard/deadlines.hpp"
 #include "shard/mailbox.hpp"
@@ -71,6 +72,7 @@ public:
     void refresh_now() { now_ = clock_.now(); }
     [[nodiscard]] std::span<std::uint8_t> read_buffer() { return read_buffer_; }
     [[nodiscard]] block_pool& blocks() { return blocks_; }
+    [[nodiscard]] websocket::deflate_shop& compression() { return compression_; }
     [[nodiscard]] const limits& bounds() { return core_.shared().bounds; }
 
     void add(std::shared_ptr<shard_connection> c);
@@ -104,6 +106,7 @@ private:
     time_point now_;
     block_pool blocks_;
     std::vector<std::uint8_t> read_buffer_;
+    websocket::deflate_shop compression_;
     mailbox inbox_;
     shard_core core_;
     // Goes before what is above: handlers that still wait for a socket hold its connection, which uses all of that.

@@ -220,7 +220,7 @@ std::size_t append_publish(outbox& out, const delivery& d, const publish_form& f
         return to;
     };
     constexpr std::size_t referenced_from = 4096; // outbox: larger payloads are not copied
-    if (payload.size() < referenced_from) {
+    if (payload.size() < referenced_from && !out.compresses(size)) {
         put(put_head(out.append(size)), payload.data(), payload.size());
         return size;
     }

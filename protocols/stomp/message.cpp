@@ -116,8 +116,10 @@ void engine::append_message(std::string_view head, std::string_view own, const m
     const auto& common = encoded(m);
     // A body may be any octets [STOMP12-BODY-2]; over WebSocket only UTF-8 fits a text message.
     const auto kind = common.is_text ? frame_kind::text : frame_kind::binary;
-    if (m->payload().size() < copied_below) {
-        auto* at = with_.out.append(head.size() + own.size() + common.bytes.size(), kind);
+    const bool has_body = m->payload().size() < copied_below; // and the NUL
+    const auto size = head.size() + own.size() + common.bytes.size();
+    if (has_body && !with_.out.compresses(size)) {
+        auto* at = with_.out.append(size, kind);
         for (const auto part : {head, own, std::string_view{common.bytes}}) {
             std::memcpy(at, part.data(), part.size());
             at += part.size();
@@ -125,7 +127,7 @@ void engine::append_message(std::string_view head, std::string_view own, const m
     } else {
         scratch_ = head;
         scratch_ += own;
-        scratch_ += common.bytes;
+        scratch_ += std::string_view{common.bytes}.substr(0, common.bytes.size() - (has_body ? m->payload().size() + nul.size() : 0));
         with_.out.append(as_bytes(scratch_), m, as_bytes(nul), kind);
     }
     last_out_ = now;

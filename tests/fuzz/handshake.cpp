@@ -13,9 +13,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const byte_view input{data + 1, size - 1};
     const auto cut = std::min<std::size_t>(data[0] * 4U, input.size());
 
-    handshake whole{bounds};
+    const handshake_policy policy{.compression = {.enabled = true}};
+    handshake whole{bounds, policy};
     whole.feed(input);
-    handshake pieces{bounds};
+    handshake pieces{bounds, policy};
     pieces.feed(input.first(cut));
     const bool early = pieces.state() != handshake::outcome::need_more;
     pieces.feed(input.subspan(cut));

@@ -23,7 +23,7 @@ TEST_CASE("every series has HELP and TYPE") {
           "broker_sessions", "broker_sessions_expired_total", "broker_clients", "broker_connects_received_total",
           "broker_packets_received_total", "broker_packets_sent_total", "broker_sockets_opened_total", "broker_subscriptions", "broker_retained_messages", "broker_retained_bytes",
           "broker_messages_received_total", "broker_messages_sent_total", "broker_messages_dropped_total", "broker_limit_refusals_total",
-          "broker_message_bytes_total", "broker_network_bytes_total", "broker_session_queue_messages", "broker_slow_consumers",
+          "broker_message_bytes_total", "broker_network_bytes_total", "broker_ws_compressed_bytes_total", "broker_ws_uncompressed_bytes_total", "broker_session_queue_messages", "broker_slow_consumers",
           "broker_store_commit_seconds", "broker_store_fsync_seconds", "broker_store_batch_messages", "broker_store_failed", "broker_rate_limited_total", "broker_jwks_fetches_total", "broker_hook_seconds",
           "process_cpu_seconds_total", "process_resident_memory_bytes", "process_virtual_memory_bytes",
           "process_start_time_seconds", "process_open_fds", "process_max_fds"}) {
@@ -42,6 +42,7 @@ TEST_CASE("counters carry their labels; histograms are cumulative") {
     node.state.sums.refuse(limit_kind::retained_bytes);
     node.state.store_failed = true;
     node.state.jwks_failed = 6;
+    node.state.compressed = {.received_compressed = 11, .received_plain = 12, .sent_compressed = 13, .sent_plain = 14};
     node.state.auth_hook = {{"allow", 7}};
     node.state.logins = {{.method = "jwt", .result = "expired", .times = 8}, {.method = "none", .result = "denied", .times = 0}};
     node.state.sums.refuse(limit_kind::user_publish_rate);
@@ -55,6 +56,10 @@ TEST_CASE("counters carry their labels; histograms are cumulative") {
     CHECK(has(text, "broker_limit_refusals_total{limit=\"limits.retained.bytes\"} 1"));
     CHECK(has(text, "broker_limit_refusals_total{limit=\"mqtt.receive_maximum\"} 0"));
     CHECK(has(text, "broker_store_failed 1"));
+    CHECK(has(text, "broker_ws_compressed_bytes_total{direction=\"in\"} 11"));
+    CHECK(has(text, "broker_ws_uncompressed_bytes_total{direction=\"in\"} 12"));
+    CHECK(has(text, "broker_ws_compressed_bytes_total{direction=\"out\"} 13"));
+    CHECK(has(text, "broker_ws_uncompressed_bytes_total{direction=\"out\"} 14"));
     CHECK(has(text, "broker_hook_requests_total{hook=\"auth\",result=\"allow\"} 7"));
     CHECK(has(text, "broker_auth_total{method=\"jwt\",result=\"expired\"} 8"));
     CHECK(has(text, "broker_auth_total{method=\"none\",result=\"denied\"} 0"));

@@ -112,6 +112,31 @@ TEST_CASE("listeners") {
     CHECK(parse_listen_url("ws://[::1]:8083/any").host == "::1");
 }
 
+TEST_CASE("compression, of all WebSocket listeners and of one") {
+    const std::string section = "[[listener]]\nbind = \"127.0.0.1:1\"\nprotocols = [\"ws\"]\n";
+    const auto all = parsed("ws.compression = { enabled = true, min_size = \"2KiB\" }\n" + section + section +
+                            "ws.compression = { enabled = false, context_takeover = true }\n" + section + "ws.compression.min_size = \"64B\"\n");
+    const auto of = [&](std::size_t i) { return all.listeners.at(i).compression.over(all.compression); };
+    CHECK(of(0).enabled);
+    CHECK(of(0).min_size == 2048);
+    CHECK(!of(0).context_takeover);
+    CHECK(!of(1).enabled);
+    CHECK(of(1).context_takeover);
+    CHECK(of(2).enabled);
+    CHECK(of(2).min_size == 64);
+    CHECK(!parsed(section).listeners[0].compression.over(options{}.compression).enabled);
+    const auto again = parsed(print(all));
+    CHECK(again.compression.min_size == 2048);
+    CHECK(print(again) == print(all));
+    CHECK(again.listeners[1].compression.context_takeover == true);
+    CHECK(!again.listeners[1].compression.min_size);
+    const auto refused = [&](const std::string& value) { return refusal(section + "ws.compression = " + value); };
+    CHECK(refused("true").find("f.toml:4:18: listener.ws.compression: unknown key; known are") == 0);
+    CHECK(refused("{ level = 5 }") == "f.toml:4:28: listener.ws.compression.level: unknown key; known are enabled, min_size and context_takeover");
+    CHECK(refused("{ min_size = 5 }").find("listener.ws.compression.min_size: must be a string") != std::string::npos);
+    CHECK(refusal("ws.compression.enabled = 1") == "f.toml:1:26: ws.compression.enabled: must be true or false");
+}
+
 TEST_CASE("TLS of listeners") {
     const auto o = parsed("[[listener]]\nbind = \"127.0.0.1:1\"\nprotocols = [\"ws\"]\ntls = { cert = \"file:/a/b.pem\", key = "
                           "\"/a/b.key\", min = \"1.3\" }\n[[listener]]\nbind = \"127.0.0.1:2\"\nprotocols = [\"mqtt\"]\n");

@@ -108,7 +108,8 @@ std::vector<std::string> limits_row(const std::string& page, const std::string& 
 
 // No bounds, or told of elsewhere.
 const std::set<std::string> no_limits{"mqtt.shared_error", "mqtt.response_information", "stomp.heart_beat", "stomp.client_heart_beat",
-                                      "stomp.heart_beat_grace", "stomp.separator", "ws.allowed_origins", "ws.allow_missing_origin"};
+                                      "stomp.heart_beat_grace", "stomp.separator", "ws.allowed_origins", "ws.allow_missing_origin",
+                                      "ws.compression.enabled", "ws.compression.min_size", "ws.compression.context_takeover"};
 
 } // namespace
 

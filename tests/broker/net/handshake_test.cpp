@@ -173,6 +173,39 @@ TEST_CASE("RFC 6455 §10.2: a page whose origin is not allowed is refused with 4
     CHECK(status({"*"}, {"Origin: https://a.example", "Origin: https://b.example"}) == "HTTP/1.1 403");
 }
 
+TEST_CASE("RFC 7692 §5: permessage-deflate is answered where it is enabled") {
+    struct answered {
+        std::string status{};
+        std::string extensions{}; // the answer's header
+        bool agreed = false;
+    };
+    const auto offer = [](const std::vector<std::string>& lines, compression_settings with = {.enabled = true}) {
+        handshake h{bounds, {.compression = with}};
+        request r;
+        r.more = lines;
+        const auto text = r.text();
+        h.feed(as_bytes(text));
+        constexpr std::string_view name = "\r\nSec-WebSocket-Extensions: ";
+        const auto at = h.response().find(name);
+        const auto value = at == std::string::npos ? "" : h.response().substr(at + name.size(), h.response().find("\r\n", at + name.size()) - at - name.size());
+        return answered{h.response().substr(9, 3), value, h.deflate().has_value()};
+    };
+    const std::string chromium = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits";
+    CHECK(offer({chromium}).extensions == "permessage-deflate; server_no_context_takeover; client_no_context_takeover");
+    CHECK(offer({chromium}).agreed);
+    CHECK(offer({chromium}, {.enabled = true, .context_takeover = true}).extensions == "permessage-deflate; client_max_window_bits=12");
+    for (const auto& nothing : {offer({chromium}, {}), offer({}), offer({"Sec-WebSocket-Extensions: foo"}),
+                                offer({"Sec-WebSocket-Extensions: permessage-deflate; level=5"}), offer({"Sec-WebSocket-Extensions: a;"}, {})}) {
+        CHECK(nothing.status == "101");
+        CHECK(nothing.extensions.empty());
+        CHECK(!nothing.agreed);
+    }
+    // RFC 6455 §9.1: several headers are one list.
+    CHECK(offer({"Sec-WebSocket-Extensions: foo", "Sec-WebSocket-Extensions: permessage-deflate"}).agreed);
+    CHECK(offer({"Sec-WebSocket-Extensions: permessage-deflate;"}).status == "400");
+    CHECK(offer({"Sec-WebSocket-Extensions: permessage-deflate", "Sec-WebSocket-Extensions: ;"}).status == "400");
+}
+
 TEST_CASE("a cookie counts in requests of pages that may connect, and in no other") {
     const auto origins = security::allowed_origins::make({"https://app.example"});
     REQUIRE(origins);

@@ -31,8 +31,10 @@ export class MqttClient {
     client.mqtt = mqtt.connect(url, {
       protocolVersion: version, protocolId: version === 3 ? "MQIsdp" : "MQTT", clientId: id, clean,
       reconnectPeriod: 0, connectTimeout: patience, keepalive: 0, ...v5, ...options,
-      createWebsocket: (to, protocols, { wsOptions }) => new WebSocket(to, protocols, wsOptions)
-        .on("close", (code) => { client.closeCode = code; }),
+      createWebsocket: (to, protocols, { wsOptions }) => {
+        client.socket = new WebSocket(to, protocols, wsOptions).on("close", (code) => { client.closeCode = code; });
+        return client.socket;
+      },
     });
     client.watch();
     client.mqtt.on("connect", (connack) => { client.connack = connack; });
