@@ -7,11 +7,12 @@
 #include "protocols/websocket/deflate_channel.hpp"
 #include "protocols/websocket/encode.hpp"
 
-#include <boost/asio/post.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
+
+#include <unistd.h>
 
 namespace broker {
 
@@ -44,14 +45,13 @@ std::string_view scheme(listener_kind kind, bool over_tls) {
 }
 
 class connection final : public shard_connection,
-                         public std::enable_shared_from_this<connection>,
                          private outbox_listener,
                          private client_id_source,
                          private websocket::frame_handler {
 public:
-    connection(shard& on, socket_stream::socket_type socket, const security::ip_endpoint& peer, const listener_info& from, connection_environment& environment,
+    connection(shard& on, int socket, const security::ip_endpoint& peer, const listener_info& from, connection_environment& environment,
                doorkeeper::guest guest)
-        : shard_{on}, info_{from}, environment_{environment}, stream_{std::move(socket)}, guest_{std::move(guest)}, client_{peer},
+        : shard_{on}, info_{from}, environment_{environment}, stream_{socket}, guest_{std::move(guest)}, client_{peer},
           id_{environment.next_id.fetch_add(1, std::memory_order_relaxed)},
           out_{on.blocks(), on.bounds().outbox_bytes_max}, decoder_{on.bounds().max_message_bytes},
           connected_at_{on.now()} {
@@ -63,6 +63,7 @@ public:
 
     void start() {
         const auto now = shard_.now();
+        if (!shard_.watch(*this, stream_.fd())) return vanish({.cause = close_cause::overload, .detail = "the kernel watches no more sockets"});
         last_read_ = now;
         deadline_ = now + shard_.bounds().handshake_timeout;
         opening_ = std::make_unique<opening>(stream_, info_, shard_.bounds(),
@@ -76,6 +77,11 @@ public:
 
     // --- shard_connection ---
 
+    void on_events(const socket_events& what) override {
+        stream_.became(what);
+        if ((reading_ && has_input()) || (writing_ && stream_.can_write())) shard_.make_ready(*this);
+    }
+    void on_ready(time_point now) override;
     void end_of_turn(time_point now) override;
     void on_durable(ticket upto, time_point now) override {
         if (engine_) engine_->on_durable(upto, now);
@@ -115,6 +121,7 @@ private:
     void answer_for_rate(); // what it has published more than it may
     void on_readable();
     void feed(std::span<std::uint8_t> bytes);
+    [[nodiscard]] bool has_input() const { return stream_.can_read() || has_kept(); }
     [[nodiscard]] bool has_kept() const { return phase_ == phase::open && deflate_ && deflate_->has_kept(); }
 
     // --- websocket::frame_handler ---
@@ -250,17 +257,17 @@ void connection::wait_readable() {
         engine_->on_reading(true, shard_.now());
         watch_deadline();
     }
-    auto ready = [self = shared_from_this()](error_code ec) {
-        self->reading_ = false;
-        if (self->phase_ == phase::gone) return;
-        if (ec) return self->lost(ec);
-        self->shard_.refresh_now();
-        self->on_readable();
-    };
-    if (stream_.has_unread() || has_kept()) {
-        asio::post(stream_.socket().get_executor(), [ready = std::move(ready)] { ready({}); });
-    } else {
-        stream_.socket().async_wait(stream_.read_waits_for(), std::move(ready));
+    if (has_input()) shard_.make_ready(*this);
+}
+
+void connection::on_ready(time_point) {
+    if (writing_ && stream_.can_write()) {
+        writing_ = false;
+        out_.touch();
+    }
+    if (reading_ && has_input()) {
+        reading_ = false;
+        on_readable();
     }
 }
 
@@ -480,13 +487,7 @@ void connection::wait_writable() {
     writing_ = true;
     last_progress_ = shard_.now();
     watch_deadline();
-    stream_.socket().async_wait(stream_.write_waits_for(), [self = shared_from_this()](error_code ec) {
-        self->writing_ = false;
-        if (self->phase_ == phase::gone) return;
-        if (ec) return self->lost(ec);
-        self->shard_.refresh_now();
-        self->out_.touch();
-    });
+    if (stream_.can_write()) shard_.make_ready(*this);
 }
 
 // --- closing ---
@@ -535,8 +536,7 @@ void connection::vanish(const close_reason& why) {
     phase_ = phase::gone;
     disconnect_engine();
     out_.clear();
-    error_code ignored;
-    stream_.socket().close(ignored);
+    stream_.close();
     shard_.remove(*this);
 }
 
@@ -669,7 +669,7 @@ std::optional<result<time_point, close_cause>> renew_token(shard_connection& c, 
     return static_cast<connection&>(c).renew_token(token);
 }
 
-void open_connection(shard& on, socket_stream::socket_type socket, const tcp::endpoint& peer, const listener_info& from, connection_environment& environment) {
+void open_connection(shard& on, int socket, const tcp::endpoint& peer, const listener_info& from, connection_environment& environment) {
     auto& count = on.core().desk().count();
     ++count.sockets_opened;
     auto guest = environment.door.enter(*from.open, from.connections_max);
@@ -677,9 +677,10 @@ void open_connection(shard& on, socket_stream::socket_type socket, const tcp::en
         ++count.connect_rejected[static_cast<std::size_t>(close_cause::overload)];
         const bool by_listener = from.connections_max != 0 && from.open->load(std::memory_order_relaxed) >= from.connections_max;
         count.refuse(by_listener ? limit_kind::listener_connections : limit_kind::connections);
-        return; // the socket closes
+        ::close(socket);
+        return;
     }
-    auto made = std::make_shared<connection>(on, std::move(socket), endpoint_of(peer), from, environment, std::move(*guest));
+    auto made = std::make_shared<connection>(on, socket, endpoint_of(peer), from, environment, std::move(*guest));
     on.add(made);
     made->start();
 }

@@ -46,7 +46,7 @@ struct connection_summary {
 class connection;
 
 // Takes an accepted socket: the shard owns the connection from then on. One more than are served is closed at once.
-void open_connection(shard& on, socket_stream::socket_type socket, const boost::asio::ip::tcp::endpoint& peer, const listener_info& from,
+void open_connection(shard& on, int socket, const boost::asio::ip::tcp::endpoint& peer, const listener_info& from,
                      connection_environment& environment);
 
 // The summary of a connection of a shard (every shard_connection is a connection).

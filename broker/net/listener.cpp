@@ -102,9 +102,11 @@ void listener::accept_waiting() {
         boost::system::error_code ec;
         if (const auto next = environment_.door.next_accept(); next > shard_.now()) return pause(next - shard_.now());
         if (info_.tls && info_.tls->handshakes_under_way() >= shard_.bounds().tls_handshakes_max) return pause(pause_for_handshakes);
-        socket_stream::socket_type socket{shard_.io()};
         tcp::endpoint peer;
-        acceptor_.accept(socket, peer, ec);
+        auto size = static_cast<socklen_t>(peer.capacity());
+        const int socket = ::accept4(acceptor_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (socket < 0) ec = {errno, boost::system::system_category()};
+        else peer.resize(size);
         if (ec == asio::error::connection_aborted) continue;
         if (ec == asio::error::would_block) {
             if (std::exchange(stuck_, false)) environment_.door.accepts_again();
@@ -115,7 +117,7 @@ void listener::accept_waiting() {
             return pause(pause_after_error);
         }
         environment_.door.accepted(shard_.now());
-        open_connection(shard_, std::move(socket), peer, info_, environment_);
+        open_connection(shard_, socket, peer, info_, environment_);
     }
     accept();
 }

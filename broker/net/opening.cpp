@@ -82,8 +82,8 @@ void opening::begin_tls() {
 }
 
 opening::state opening::shake_hands(error_code& ec) {
-    auto& tls = *stream_.tls();
-    tls.handshake(ec);
+    const auto& tls = *stream_.tls();
+    stream_.handshake(ec);
     if (ec != asio::error::would_block) shaking_hands_.reset();
     if (!ec) {
         info_.tls->handshakes.fetch_add(1, std::memory_order_relaxed);

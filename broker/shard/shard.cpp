@@ -3,16 +3,29 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include <sys/epoll.h>
 
 namespace broker {
 
 namespace {
 
 constexpr std::size_t read_buffer_size = 256 * 1024;
-constexpr std::size_t handlers_per_turn = 256; // these two bound the latency of a turn under load, and what one batch holds
+constexpr std::size_t connections_per_turn = 256; // these two bound the latency of a turn under load, and what one batch holds
 constexpr std::uint64_t received_per_turn = 1024 * 1024; // bytes
+constexpr std::size_t handlers_per_turn = 16; // of Asio: listeners, mail, timers
+constexpr std::size_t events_at_once = 256;
 constexpr seconds trim_every{1};
 constexpr auto congestion_check = std::chrono::milliseconds{1};
+
+int new_epoll() {
+    const int fd = ::epoll_create1(EPOLL_CLOEXEC);
+    if (fd < 0) throw std::system_error{errno, std::system_category(), "epoll_create1"};
+    return fd;
+}
 
 } // namespace
 
@@ -27,7 +40,7 @@ time_point process_clock::now() const {
 shard::shard(shard_index self, commons& shared, const process_clock& clock)
     : clock_{clock}, now_{clock.now()}, read_buffer_(read_buffer_size),
       inbox_{[this] { boost::asio::post(io_, [this] { take_mail(); }); }}, core_{self, shared},
-      work_{boost::asio::make_work_guard(io_)}, timer_{io_} {}
+      work_{boost::asio::make_work_guard(io_)}, sockets_{io_, new_epoll()}, timer_{io_} {}
 
 shard::~shard() {
     stop();
@@ -48,15 +61,69 @@ void shard::join() {
 }
 
 void shard::run() {
+    bool busy = false; // whoever is, looks before he waits
     while (!stopping_) {
         arm_timer();
+        if (busy) take_events();
+        std::size_t handlers = 0;
+        if (ready_.empty()) {
+            await_events();
+            handlers = io_.run_one();
+        }
+        while (handlers < handlers_per_turn && io_.poll_one() != 0) ++handlers;
         const auto until = received() + received_per_turn;
-        io_.run_one();
-        for (std::size_t i = 1; i < handlers_per_turn && received() < until && !core_.desk().full() && io_.poll_one() != 0; ++i) {}
+        const auto most = std::min(ready_.size(), connections_per_turn); // who becomes ready meanwhile has the next turn
+        while (served_ < most && received() < until && !core_.desk().full()) serve();
+        busy = served_ > 1;
+        ready_.erase(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(std::exchange(served_, std::size_t{0})));
         turn();
     }
+    ready_.clear();
     connections_.clear();
     removed_.clear();
+}
+
+// --- sockets ---
+
+bool shard::watch(shard_connection& c, int socket) {
+    epoll_event wanted{};
+    wanted.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    wanted.data.ptr = &c;
+    return ::epoll_ctl(sockets_.native_handle(), EPOLL_CTL_ADD, socket, &wanted) == 0;
+}
+
+void shard::await_events() {
+    if (awaiting_) return;
+    awaiting_ = true;
+    sockets_.async_wait(decltype(sockets_)::wait_read, [this](boost::system::error_code ec) {
+        awaiting_ = false;
+        if (!ec) take_events();
+    });
+}
+
+// Whoever is removed meanwhile stays until the end of the turn, and its socket, being closed, has no events any more.
+void shard::take_events() {
+    std::array<epoll_event, events_at_once> events;
+    const int count = ::epoll_wait(sockets_.native_handle(), events.data(), static_cast<int>(events.size()), 0);
+    for (int i = 0; i < count; ++i) {
+        const auto what = events[static_cast<std::size_t>(i)].events;
+        const bool ended = (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+        static_cast<shard_connection*>(events[static_cast<std::size_t>(i)].data.ptr)
+            ->on_events({.readable = ended || (what & EPOLLIN) != 0, .writable = ended || (what & EPOLLOUT) != 0, .ended = ended});
+    }
+}
+
+void shard::make_ready(shard_connection& c) {
+    if (std::exchange(c.ready_, true)) return;
+    ready_.push_back(&c);
+}
+
+void shard::serve() {
+    auto* const c = ready_[served_++];
+    if (c == nullptr) return;
+    c->ready_ = false;
+    refresh_now();
+    c->on_ready(now_);
 }
 
 void shard::turn() {
@@ -154,6 +221,7 @@ void shard::remove(shard_connection& c) {
     const auto it = connections_.find(c.id());
     if (it == connections_.end()) return;
     std::erase(dirty_, &c);
+    if (c.ready_) std::ranges::replace(ready_, &c, nullptr);
     removed_.push_back(std::move(it->second));
     connections_.erase(it);
 }

@@ -1,6 +1,6 @@
 // shard: one thread, one io_context, its connections, their engines, its timers.
 //
-// A turn: ready handlers run (each connection reads what its socket holds and routes it), then mail to itself, the store
+// A turn: ready connections read (each what its socket holds, and routes it), then mail to itself, the store
 // batch, mail to other shards, and at last every connection with output writes once.
 //
 // Threading: everything but start(), stop(), join(), post() and the mailbox belongs to the shard's thread.
@@ -16,6 +16,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <memory>
@@ -25,10 +26,19 @@
 
 namespace broker {
 
+// What has become of a socket, in edges: since it was last told (epoll(7), EPOLLET).
+struct socket_events {
+    bool readable = false;
+    bool writable = false;
+    bool ended = false; // by the peer, or broken
+};
+
 // What a shard asks of a connection; net/connection implements it.
 class shard_connection {
 public:
     virtual ~shard_connection() = default;
+    virtual void on_events(const socket_events& what) = 0; // nothing is read or written yet: make_ready() if it wants to
+    virtual void on_ready(time_point now) = 0; // its turn after make_ready()
     virtual void end_of_turn(time_point now) = 0; // write, close, read on
     virtual void on_durable(ticket upto, time_point now) = 0;
     virtual void on_deadline(time_point now) = 0;
@@ -37,6 +47,10 @@ public:
     virtual void shut_down(const close_reason& why, time_point now) = 0;
     [[nodiscard]] virtual const broker::engine* engine() const = 0; // null before the protocol is known
     [[nodiscard]] virtual connection_id id() const = 0;
+
+private:
+    friend class shard;
+    bool ready_ = false; // in the shard's queue
 };
 
 // Wall clock at the process's start plus steady time since: one value for all shards.
@@ -76,6 +90,8 @@ public:
     [[nodiscard]] const limits& bounds() { return core_.shared().bounds; }
 
     void add(std::shared_ptr<shard_connection> c);
+    [[nodiscard]] bool watch(shard_connection& c, int socket); // on_events() until the socket is closed; false: the kernel refuses
+    void make_ready(shard_connection& c); // on_ready(), when it is its turn
     void remove(shard_connection& c); // destroyed at the end of the turn
     [[nodiscard]] std::size_t connections() const { return connections_.size(); }
     using visitor = std::function<void(shard_connection&)>;
@@ -99,6 +115,9 @@ private:
     void fire_deadlines();
     void arm_timer();
     void check_congestion();
+    void await_events();
+    void take_events();
+    void serve();
     [[nodiscard]] shard_connection* find(connection_id id);
     [[nodiscard]] std::uint64_t received() { return core_.desk().count().network_bytes_received; }
 
@@ -109,9 +128,13 @@ private:
     websocket::deflate_shop compression_;
     mailbox inbox_;
     shard_core core_;
-    // Goes before what is above: handlers that still wait for a socket hold its connection, which uses all of that.
     boost::asio::io_context io_{1};
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+    // Of connections' sockets. Asio would keep 300 bytes for each, and ask the kernel twice for each that is read.
+    boost::asio::posix::basic_stream_descriptor<boost::asio::io_context::executor_type> sockets_;
+    bool awaiting_ = false; // sockets_
+    std::vector<shard_connection*> ready_; // null: removed
+    std::size_t served_ = 0; // of them
     boost::asio::steady_timer timer_;
     time_point timer_at_ = never;
     time_point trim_at_ = never; // blocks_
