@@ -218,7 +218,8 @@ test("a bomb of 200 MB: closed with 1009 at limits.max_message, and less than 1 
   await explode();
   const most = await memory("VmHWM") - before;
   t.diagnostic(`${bomb.length} bytes, ${most} bytes more memory`);
-  assert.ok(most < 1_000_000, `${most}`);
+  const kept = Number(process.env.SLOWNESS ?? 1) > 1 ? 100_000_000 : 0; // by a sanitizer, of what was freed
+  assert.ok(most < 1_000_000 + kept, `${most}`);
   const metrics = await broker.metrics();
   assert.ok(metrics("broker_limit_refusals_total", "limits.max_message") >= 2);
 });
