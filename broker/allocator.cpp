@@ -1,8 +1,8 @@
 // What a burst took goes back to the system within seconds: a long queue, or a million messages at once, cost disk and not
 // resident memory for days. malloc is jemalloc's in brokerd, except under sanitizers, which bring their own.
 
-// Without the threshold, memory for 8 MiB and more would go back with every single use of it: a message of 16 MiB cost 40 ms of page
-// faults for each of its copies, ten times what all else about it takes.
+// With the threshold of 8 MiB that it has by itself, memory above it goes back with every single use: a message of 16 MiB took 430 ms
+// instead of 26 (docs/performance.md).
 
 // Read by jemalloc before main(); NAME:VALUE pairs.
 extern "C" const char* malloc_conf; // NOLINT(readability-identifier-naming)

@@ -16,7 +16,7 @@ constexpr std::size_t segments_kept = 16; // room for them, while there are none
 } // namespace
 
 block_pool::block block_pool::take() {
-    if (spare_.empty()) return least_spare_ = 0, std::make_unique_for_overwrite<std::uint8_t[]>(block_size);
+    if (spare_.empty()) return std::make_unique_for_overwrite<std::uint8_t[]>(block_size);
     auto taken = std::move(spare_.back());
     spare_.pop_back();
     least_spare_ = std::min(least_spare_, spare_.size());

@@ -73,7 +73,8 @@ public:
     // From now on every packet is one frame. Null: no frames.
     void frame_with(frame_header header) { header_ = header; }
 
-    // From now on packets that are large enough go through it, if they come as head, payload and tail. It outlives the outbox.
+    // From now on packets that are large enough go through it, if they come as head, payload and tail. It must
+    // be there as long as packets are appended.
     void compress_with(packet_compressor* c) { compressor_ = c; }
 
     // --- the engine's side: one call is one protocol packet ---

@@ -8,7 +8,6 @@
 #include "protocols/stomp/frame.hpp"
 #include "protocols/stomp/parser.hpp"
 
-
 #include <map>
 
 namespace broker::stomp {
